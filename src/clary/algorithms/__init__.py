@@ -1,0 +1,66 @@
+"""The catalogue: every algorithm by SageMaker's name, loaded on demand.
+
+Third parties add theirs with an entry point of the group `clary.algorithms` whose name is the
+algorithm's and whose value is `package.spec:ALGORITHM`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from clary.errors import CallerError
+from clary.spec.algorithm import Algorithm
+
+CATALOGUE = {
+    "linear-learner": "clary.algorithms.linear_learner.spec:ALGORITHM",
+    "kmeans": "clary.algorithms.kmeans.spec:ALGORITHM",
+    "pca": "clary.algorithms.pca.spec:ALGORITHM",
+    "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",
+}
+
+
+def names() -> list[str]:
+    """All algorithms' names, Clary's own first."""
+    return [*CATALOGUE, *(name for name in _third_party() if name not in CATALOGUE)]
+
+
+def declaration(name: str) -> Algorithm:
+    """The algorithm's declaration; cheap: no numeric library is loaded.
+
+    Raises:
+        CallerError: there is no such algorithm; the nearest name is offered.
+    """
+    stem = name.replace("_", "-")
+    where = CATALOGUE.get(stem) or _third_party().get(name)
+    if where is None:
+        near = difflib.get_close_matches(stem, names(), n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise CallerError.of(
+            f"algorithm {name!r}", "is not known", remedy=f"{hint}Known: {', '.join(names())}."
+        )
+    found: Algorithm = _named(where)
+    return found
+
+
+def fit_of(algorithm: Algorithm) -> Callable[[Any], Any]:
+    """The algorithm's `fit(run) -> Model`; loads its libraries."""
+    verb: Callable[[Any], Any] = _named(algorithm.fit)
+    return verb
+
+
+def model_class(algorithm: Algorithm) -> Any:
+    """The algorithm's subclass of `Model`; loads its libraries."""
+    return _named(algorithm.model)
+
+
+def _third_party() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group="clary.algorithms")}
+
+
+def _named(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,1 @@
+"""K-means: web-scale k-means on streams, after SageMaker's built-in of the same name."""

@@ -1,0 +1,1 @@
+"""The questions put to every algorithm, ours and third parties'."""

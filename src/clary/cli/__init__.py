@@ -1,0 +1,1 @@
+"""The `clary` command."""

@@ -1,0 +1,1 @@
+"""Bytes to batches and back; one module for each format, listed in `formats`."""

@@ -1,0 +1,1 @@
+"""Channels to batches: sources, shards, pipes."""

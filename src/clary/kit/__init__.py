@@ -1,0 +1,1 @@
+"""Numerics and run-time objects that the algorithms share."""

@@ -1,0 +1,99 @@
+"""What every trained model is, and what it shows of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy.typing as npt
+
+from clary.codecs.batch import Batch
+from clary.data.channel import Channel
+from clary.errors import CallerError
+from clary.kit.figures import Figure
+from clary.spec.algorithm import Algorithm
+from clary.spec.hyperparameters import Hyperparameters
+
+Outputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+
+class Model(ABC):
+    """A trained model: state in arrays, and what it can do.
+
+    `params` are the hyperparameters it was trained with, all settled; for a model made elsewhere,
+    as many as its files tell.
+    """
+
+    algorithm: ClassVar[Algorithm]
+    params: Hyperparameters
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Number of features a row must have."""
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> Outputs:
+        """The named answers, each of shape (rows,) or (rows, length).
+
+        Raises:
+            CallerError: the rows do not fit the model.
+        """
+
+    @abstractmethod
+    def evaluate(self, channel: Channel) -> dict[str, float]:
+        """The scores of the `test:` metrics on labelled rows (or rows, if unsupervised).
+
+        Keys are declared metric names.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder; the same model gives the same bytes."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, params: Mapping[str, Any] | None = None) -> Self:
+        """The model of a folder.
+
+        `params` are the settled hyperparameters from Clary's manifest; None for a model made
+        elsewhere.
+
+        Raises:
+            CallerError: the files are not such a model, or are damaged.
+        """
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, folder: Path) -> bool:
+        """Whether a folder without Clary's manifest looks like this algorithm's model."""
+
+    @abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """The model in readable form, JSON-able: coefficients, centroids, components, …"""
+
+    def metric_fields(self) -> Mapping[str, Any]:
+        """What the log lines of the test metrics need beside the value (`objective`, …)."""
+        return {}
+
+    def figures(self, held_out: Batch | None) -> list[Figure]:
+        """What the report page shows of the model; `held_out` are rows it may be tried on."""
+        return []
+
+
+def check_width(model: Model, batch: Batch) -> None:
+    """Refuse rows that have another number of features than the model.
+
+    Sparse rows without a declared width may be narrower.
+    """
+
+    narrower = batch.is_sparse and batch.width < model.width
+    if batch.width != model.width and not narrower:
+        raise CallerError.of(
+            "features",
+            f"the model takes {model.width} a row",
+            batch.width,
+            "Leave out the label and index columns.",
+        )

@@ -1,0 +1,1 @@
+"""The container contract: training and serving over `/opt/ml`."""

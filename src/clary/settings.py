@@ -1,0 +1,112 @@
+"""Everything that Clary reads from the environment, in one place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from clary.errors import CallerError
+
+_DEFAULT_PAYLOAD_BYTES = 6 * 1024 * 1024
+
+
+def calm_threads() -> None:
+    """Let idle OpenMP threads sleep instead of spin; to be called before any native import.
+
+    On a busy machine spinning threads make boosting many times slower.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def threads() -> int:
+    """Threads that numeric work may use: OMP_NUM_THREADS, else the processors of this process."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ml_root() -> Path:
+    """The root of the container's tree: CLARY_ML_ROOT, else /opt/ml."""
+    return Path(os.environ.get("CLARY_ML_ROOT", "/opt/ml"))
+
+
+def seed() -> int:
+    """The seed of a container's training: CLARY_SEED, else 0."""
+    return _whole_number("CLARY_SEED", 0)
+
+
+def rendezvous() -> str | None:
+    """`host:port` where the hosts of one training meet: CLARY_RENDEZVOUS, set by the launcher."""
+    return os.environ.get("CLARY_RENDEZVOUS") or None
+
+
+def memory_bytes() -> int:
+    """Decoded data that a channel may keep between epochs: CLARY_CACHE_BYTES, else 256 MiB."""
+    return _whole_number("CLARY_CACHE_BYTES", 256 * 1024 * 1024)
+
+
+def training_job_name() -> str:
+    """The platform's name of this training."""
+    return os.environ.get("TRAINING_JOB_NAME", "")
+
+
+def s3_endpoint() -> str | None:
+    """An S3 endpoint other than AWS: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def child_environment(**added: str) -> dict[str, str]:
+    """This process's environment for a child, with some variables set."""
+    return {**os.environ, **added}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What SageMaker sets for a serving container."""
+
+    port: int
+    batch: bool
+    max_payload_bytes: int
+    max_concurrent_transforms: int | None
+    batch_strategy: str | None
+    default_accept: str | None
+    inference_output: tuple[str, ...]
+    ensemble: bool
+
+
+def serving() -> Serving:
+    """The serving variables of the container contract.
+
+    Raises:
+        CallerError: one of them is not what it should be.
+    """
+    payload_mib = _whole_number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 0)
+    limit = payload_mib * 1024 * 1024 or _whole_number("MAX_CONTENT_LENGTH", _DEFAULT_PAYLOAD_BYTES)
+    chosen = os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", "").replace(" ", "").lower()
+    return Serving(
+        port=_whole_number("SAGEMAKER_BIND_TO_PORT", 8080),
+        batch=_flag("SAGEMAKER_BATCH"),
+        max_payload_bytes=limit,
+        max_concurrent_transforms=_whole_number("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", 0) or None,
+        batch_strategy=os.environ.get("SAGEMAKER_BATCH_STRATEGY") or None,
+        default_accept=os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or None,
+        inference_output=tuple(name for name in chosen.split(",") if name),
+        ensemble=os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() != "false",
+    )
+
+
+def _flag(name: str) -> bool:
+    return os.environ.get(name, "").lower() in {"true", "1"}
+
+
+def _whole_number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 18:
+        raise CallerError.of(f"environment variable {name}", "must be a whole number", text)
+    return int(text)

@@ -1,0 +1,1 @@
+"""The grammar of declarations. Imports neither numpy nor any ML library."""

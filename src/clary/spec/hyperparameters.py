@@ -1,0 +1,447 @@
+"""The grammar of hyperparameters: one line of a declaration for each.
+
+A declaration is a subclass of `Hyperparameters` whose fields are made by `integer`, `number`,
+`boolean`, `choice`, `listing` and `free_json`. Values arrive as SageMaker sends them, all strings,
+or as Python values; `parse` answers with a frozen, typed object or raises one `CallerError` with
+every fault found.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from clary.errors import CallerError, Fault
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+Kind = Literal["integer", "float", "boolean", "categorical", "list", "json"]
+
+# Sent by the tuning service or the SDK's base class to every built-in; they steer SageMaker's own
+# engine, which Clary does not have.
+INTERNAL = frozenset(
+    {
+        "_tuning_objective_metric",
+        "_kvstore",
+        "_num_kv_servers",
+        "_num_gpus",
+        "_log_level",
+        "_enable_profiler",
+    }
+)
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One hyperparameter as declared. `required` may be a sentence: when it is required."""
+
+    name: str
+    kind: Kind
+    about: str
+    required: bool | str = False
+    default: Any = None
+    min: float | None = None
+    max: float | None = None
+    exclusive_min: bool = False
+    exclusive_max: bool = False
+    choices: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()
+    when: str = ""
+    versions: str = ""
+    aliases: tuple[str, ...] = ()
+    inferred: bool = False
+    left_to_engine: bool = False
+    pattern: str = ""
+
+    @property
+    def accepts_auto(self) -> bool:
+        return AUTO in self.words
+
+    def parse(self, value: Any) -> Any:
+        """The typed value. Raises ValueError whose text is `rule` or `rule|remedy`."""
+        if isinstance(value, str):
+            value = _unquoted(value.strip())
+            if value.lower() in self.words:
+                return value.lower()
+        return _PARSERS[self.kind](self, value)
+
+    def rule(self) -> str:
+        """What a value must be, in words: `must be an integer of at least 1, or auto`."""
+        noun = {"integer": "an integer", "float": "a number", "boolean": "true or false"}
+        if self.kind in noun:
+            parts = [noun[self.kind]]
+            if limits := self._limits():
+                parts.append(limits)
+            text = " ".join(parts)
+        elif self.kind == "categorical":
+            text = f"one of {', '.join(str(choice) for choice in self.choices)}"
+        elif self.choices:
+            text = f"a list of {', '.join(str(choice) for choice in self.choices)}"
+        else:
+            text = "JSON text" if self.kind == "json" else "a list"
+        if self.kind == "categorical":
+            return f"must be {text}"
+        return f"must be {text}" + "".join(f", or {word}" for word in self.words)
+
+    def _limits(self) -> str:
+        low = high = ""
+        if self.min is not None:
+            low = f"{'above' if self.exclusive_min else 'of at least'} {self.min:g}"
+        if self.max is not None:
+            high = f"{'below' if self.exclusive_max else 'at most'} {_plain(self.max)}"
+        return " and ".join(part for part in (low, high) if part)
+
+    def describe(self) -> dict[str, Any]:
+        """The declaration with the keys that `clary describe --json` prints."""
+        return {
+            "name": self.name,
+            "type": self.kind,
+            "required": self.required,
+            "default": self.default,
+            "min": self.min,
+            "max": self.max,
+            "exclusive_min": self.exclusive_min,
+            "exclusive_max": self.exclusive_max,
+            "choices": list(self.choices) or list(self.words) or None,
+            "accepts_auto": self.accepts_auto,
+            "inferred_when_missing": self.inferred,
+            "when": self.when or None,
+            "versions": self.versions or None,
+            "aliases": list(self.aliases),
+            "about": self.about,
+        }
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule between fields: `check` gets their values by position and answers a fault or None.
+
+    It is asked only when all its fields are themselves right.
+    """
+
+    fields: tuple[str, ...]
+    check: Callable[..., Fault | None]
+
+
+class Hyperparameters(BaseModel):
+    """Base of every algorithm's hyperparameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    # Names that SageMaker's image knows and that change nothing here; said in the log.
+    ignored: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _typed(cls, value: Any, info: ValidationInfo) -> Any:
+        declared = cls.declared()[_wire_name(str(info.field_name))]
+        return None if value is None and not declared.required else declared.parse(value)
+
+    @classmethod
+    def declared(cls) -> dict[str, Hyperparameter]:
+        """Every hyperparameter by its name on the wire, in the order of SageMaker's page."""
+        cached: dict[str, Hyperparameter] | None = cls.__dict__.get("_declared_cache")
+        if cached is None:
+            cached = {}
+            for field_name, field in cls.model_fields.items():
+                name = _wire_name(field_name)
+                extra = field.json_schema_extra
+                assert isinstance(extra, dict)
+                cached[name] = Hyperparameter(name=name, **extra["hyperparameter"])  # type: ignore[arg-type]
+            cls._declared_cache = cached
+        return cached
+
+    _declared_cache: ClassVar[dict[str, Hyperparameter]]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Typed hyperparameters from strings or Python values; None means not given.
+
+        Raises:
+            CallerError: with every fault at once.
+        """
+        given, faults = cls._named(values)
+        parsed = None
+        try:
+            parsed = cls.model_validate({_field_name(name): value for name, value in given.items()})
+            right = parsed.model_dump()
+        except ValidationError as error:
+            wrong = {_wire_name(str(fault["loc"][0])) for fault in error.errors()}
+            faults += [cls._fault(dict(fault), given) for fault in error.errors()]
+            right = cls._without(given, wrong)
+        for rule in cls.rules:
+            if all(name in right for name in map(_field_name, rule.fields)):
+                fault = rule.check(*(right[_field_name(name)] for name in rule.fields))
+                faults += [fault] if fault else []
+        if faults or parsed is None:
+            raise CallerError(*faults)
+        return parsed
+
+    @classmethod
+    def _named(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+        """The known names among the given, aliases resolved, and a fault for each unknown one."""
+        declared = cls.declared()
+        aliases = {alias: name for name, one in declared.items() for alias in one.aliases}
+        given: dict[str, Any] = {}
+        faults = []
+        for name, value in values.items():
+            target = aliases.get(name, name)
+            if value is None or (target not in declared and cls.is_ignored(target)):
+                continue
+            if target in declared:
+                if target in given and name != target:
+                    continue
+                given[target] = value
+            else:
+                faults.append(_unknown(name, [*declared, *aliases]))
+        return given, faults
+
+    @classmethod
+    def is_ignored(cls, name: str) -> bool:
+        """Whether SageMaker's image takes this name and Clary has no use for it."""
+        return name in INTERNAL or name in cls.ignored or name.startswith("sagemaker_")
+
+    @classmethod
+    def _fault(cls, error: dict[str, Any], given: Mapping[str, Any]) -> Fault:
+        name = _wire_name(str(error["loc"][0]))
+        if error["type"] == "missing":
+            return Fault(name, "is required and was not given", remedy=cls.declared()[name].about)
+        text = str(error.get("ctx", {}).get("error", error["msg"]))
+        rule, _, remedy = text.partition("|")
+        return Fault(name, rule, given.get(name), remedy)
+
+    @classmethod
+    def _without(cls, given: Mapping[str, Any], wrong: set[str]) -> dict[str, Any]:
+        """The fields that are right on their own, parsed, with defaults, where others are not."""
+        right: dict[str, Any] = {}
+        for name, one in cls.declared().items():
+            field = _field_name(name)
+            if name in wrong:
+                continue
+            right[field] = one.parse(given[name]) if name in given else cls._default(field)
+        return right
+
+    @classmethod
+    def _default(cls, field: str) -> Any:
+        return cls.model_fields[field].get_default(call_default_factory=False)
+
+    def given(self) -> dict[str, Any]:
+        """The values set by the caller, by their names on the wire."""
+        return {_wire_name(name): getattr(self, name) for name in sorted(self.model_fields_set)}
+
+    def values(self) -> dict[str, Any]:
+        """All values by their names on the wire, in declared order."""
+        return {_wire_name(name): getattr(self, name) for name in type(self).model_fields}
+
+    def having(self, **resolved: Any) -> Self:
+        """A copy with some values settled (`auto` resolved, `feature_dim` read from the data)."""
+        return self.model_copy(update=resolved)
+
+
+def integer(about: str, *, default: Any = None, **rest: Any) -> Any:
+    """A whole number. `10.0`, `+10` and `010` are refused, as SageMaker does."""
+    return _field("integer", about, default, rest)
+
+
+def number(about: str, *, default: Any = None, **rest: Any) -> Any:
+    """A finite floating-point number."""
+    return _field("float", about, default, rest)
+
+
+def boolean(about: str, *, default: Any = None, **rest: Any) -> Any:
+    """true or false, in any case."""
+    return _field("boolean", about, default, rest)
+
+
+def choice(about: str, *choices: str, default: Any = None, **rest: Any) -> Any:
+    """One word of several. A choice `auto` counts as `accepts_auto`."""
+    if AUTO in choices:
+        rest.setdefault("words", (AUTO,))
+    return _field("categorical", about, default, {"choices": choices, **rest})
+
+
+def listing(about: str, *choices: Any, default: Any = None, **rest: Any) -> Any:
+    """A list: JSON text, a Python literal, or words joined by commas. Arrives as a tuple."""
+    return _field("list", about, default, {"choices": choices, **rest})
+
+
+def free_json(about: str, *choices: Any, default: Any = None, **rest: Any) -> Any:
+    """A list given as JSON text (or a Python literal). Arrives as nested tuples.
+
+    `choices` are the whole values allowed, if they are limited.
+    """
+    return _field("json", about, default, {"choices": choices, **rest})
+
+
+def _field(kind: Kind, about: str, default: Any, rest: dict[str, Any]) -> Any:
+    """A pydantic field that carries the declaration.
+
+    `auto=True` allows the word auto (and makes it the default unless one is given).
+    """
+    rest = dict(rest)
+    if rest.pop("auto", False):
+        rest["words"] = (*rest.get("words", ()), AUTO)
+        default = AUTO if default is None else default
+    left = rest.get("left_to_engine", False) or rest.get("inferred", False)
+    declared = {"kind": kind, "about": about, "default": default, **rest}
+    required = rest.get("required") is True and not rest.get("inferred")
+    return Field(
+        default=... if required else None if left else default,
+        description=about,
+        json_schema_extra={"hyperparameter": declared},
+    )
+
+
+def _wire_name(field: str) -> str:
+    """`lambda_` is the field, `lambda` the hyperparameter; `internal_x` stands for `_x`."""
+    if field.startswith("internal_"):
+        return field.removeprefix("internal")
+    return field.removesuffix("_")
+
+
+def _field_name(name: str) -> str:
+    if name.startswith("_"):
+        return f"internal{name}"
+    return f"{name}_" if name in {"lambda"} else name
+
+
+def _unknown(name: str, known: list[str]) -> Fault:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    remedy = f"Did you mean {near[0]!r}?" if near else "`clary describe` lists the known ones."
+    return Fault(
+        name,
+        f"Additional hyperparameters are not allowed ({name!r} was unexpected)",
+        remedy=remedy,
+    )
+
+
+def _unquoted(text: str) -> str:
+    """JumpStart and script-mode estimators send values as JSON: `"\\"150\\""` means 150."""
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        try:
+            inner = json.loads(text)
+        except ValueError:
+            return text
+        return inner if isinstance(inner, str) else text
+    return text
+
+
+def _parse_integer(declared: Hyperparameter, value: Any) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) < 4000:
+        value = int(value)
+    # numpy's integers have __index__ and are not int; booleans are int and not wanted
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(declared.rule())
+    return int(_limited(declared, int(value)))
+
+
+def _parse_number(declared: Hyperparameter, value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(declared.rule())
+    try:
+        parsed = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(declared.rule()) from None
+    if not math.isfinite(parsed):
+        raise ValueError(declared.rule())
+    return _limited(declared, parsed)
+
+
+def _limited(declared: Hyperparameter, value: float) -> float:
+    low, high = declared.min, declared.max
+    if low is not None and (value < low or (declared.exclusive_min and value == low)):
+        raise ValueError(f"must be {'above' if declared.exclusive_min else 'at least'} {low:g}")
+    if high is not None and (value > high or (declared.exclusive_max and value == high)):
+        word = "below" if declared.exclusive_max else "at most"
+        raise ValueError(f"must be {word} {_plain(high)}")
+    return value
+
+
+def _parse_boolean(declared: Hyperparameter, value: Any) -> bool:
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_"}:
+        return bool(value)
+    raise ValueError(declared.rule())
+
+
+def _parse_choice(declared: Hyperparameter, value: Any) -> Any:
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if value in declared.choices:
+        return value
+    near = difflib.get_close_matches(str(value), [str(c) for c in declared.choices], n=1)
+    raise ValueError(declared.rule() + (f"|Did you mean {near[0]!r}?" if near else ""))
+
+
+def _parse_listing(declared: Hyperparameter, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        opened = value[:1] in "[("
+        value = _literal(declared, value) if opened else [v.strip() for v in value.split(",")]
+    if not isinstance(value, (list, tuple)):
+        value = [value]
+    for item in value:
+        if declared.choices and item not in declared.choices and not _matches(declared, item):
+            near = difflib.get_close_matches(str(item), [str(c) for c in declared.choices], n=1)
+            raise ValueError(declared.rule() + (f"|Did you mean {near[0]!r}?" if near else ""))
+    return tuple(value)
+
+
+def _matches(declared: Hyperparameter, item: Any) -> bool:
+    return bool(declared.pattern) and re.fullmatch(declared.pattern, str(item)) is not None
+
+
+def _parse_json(declared: Hyperparameter, value: Any) -> Any:
+    if isinstance(value, str):
+        value = _literal(declared, value)
+    frozen = _frozen(value)
+    if not isinstance(frozen, tuple):
+        raise ValueError(declared.rule())
+    if declared.choices:
+        allowed = {item for choice in declared.choices for item in choice}
+        if not frozen or not set(frozen) <= allowed:
+            words = ", ".join(sorted(str(item) for item in allowed))
+            raise ValueError(f"must be a JSON list of {words}")
+    return frozen
+
+
+def _literal(declared: Hyperparameter, text: str) -> Any:
+    """JSON, or the Python literal that a generic Estimator sends for a list."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError(declared.rule()) from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
+
+
+_PARSERS: Mapping[Kind, Callable[[Hyperparameter, Any], Any]] = {
+    "integer": _parse_integer,
+    "float": _parse_number,
+    "boolean": _parse_boolean,
+    "categorical": _parse_choice,
+    "list": _parse_listing,
+    "json": _parse_json,
+}

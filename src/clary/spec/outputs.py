@@ -1,0 +1,56 @@
+"""The grammar of answers: which named arrays a model gives and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+JSON = "application/json"
+JSONLINES = "application/jsonlines"
+RECORDIO = "application/x-recordio-protobuf"
+CSV = "text/csv"
+LIBSVM = "text/libsvm"
+PARQUET = "application/x-parquet"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One named answer for each row: a number, or a vector when `vector` says of what length."""
+
+    name: str
+    about: str
+    kind: Literal["float", "integer"] = "float"
+    vector: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What the endpoint takes and gives. `json_top` is the key round the array of answers.
+
+    The first of `returns` is the answer to a request that accepts anything.
+    """
+
+    outputs: tuple[Output, ...]
+    accepts: tuple[str, ...] = (JSON, RECORDIO, CSV, JSONLINES)
+    returns: tuple[str, ...] = (JSON, JSONLINES, RECORDIO)
+    json_top: str = "predictions"
+    default_content_type: str = RECORDIO
+    missing: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "accepts": list(self.accepts),
+            "returns": list(self.returns),
+            "json_top": self.json_top,
+            "outputs": [
+                {
+                    "name": one.name,
+                    "kind": one.kind,
+                    "vector": one.vector or None,
+                    "when": one.when or None,
+                    "about": one.about,
+                }
+                for one in self.outputs
+            ],
+        }
