@@ -16,13 +16,15 @@ class ChannelSpec:
 
     `label` says whether rows carry a label: `first` (supervised; text/csv defaults to one label
     column), `none` (unsupervised; a label is dropped), `optional` (used where it is there).
-    `missing` allows empty and NaN features.
+    `missing` allows empty and NaN features. `beyond` are content types that SageMaker's own image
+    does not take and Clary does.
     """
 
     name: str
     about: str
     required: bool = False
     content_types: tuple[str, ...] = ("application/x-recordio-protobuf", "text/csv")
+    beyond: tuple[str, ...] = ()
     modes: tuple[InputMode, ...] = ("File", "FastFile", "Pipe")
     distribution: tuple[Distribution, ...] = ("FullyReplicated", "ShardedByS3Key")
     label: Label = "first"
@@ -34,6 +36,7 @@ class ChannelSpec:
             "name": self.name,
             "required": self.required,
             "content_types": list(self.content_types),
+            "content_types_beyond": list(self.beyond),
             "modes": list(self.modes),
             "distribution": list(self.distribution),
             "label": self.label,

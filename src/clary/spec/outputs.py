@@ -11,6 +11,8 @@ RECORDIO = "application/x-recordio-protobuf"
 CSV = "text/csv"
 LIBSVM = "text/libsvm"
 PARQUET = "application/x-parquet"
+# Training formats that every dense algorithm of Clary takes beside SageMaker's own
+BEYOND = (LIBSVM, PARQUET, JSONLINES)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from clary.spec.hyperparameters import (
     number,
 )
 from clary.spec.metrics import PROGRESS, THROUGHPUT, quality
-from clary.spec.outputs import CSV, JSON, JSONLINES, RECORDIO, Inference, Output
+from clary.spec.outputs import BEYOND, CSV, JSON, JSONLINES, RECORDIO, Inference, Output
 
 Start = Literal["random", "kmeans++"]
 
@@ -49,8 +49,8 @@ ALGORITHM = Algorithm(
     images=("kmeans",),
     hyperparameters=KMeansHyperparameters,
     channels=(
-        ChannelSpec("train", "Rows to cluster.", required=True, label="none"),
-        ChannelSpec("test", "Rows scored by the final model.", label="none"),
+        ChannelSpec("train", "Rows to cluster.", required=True, label="none", beyond=BEYOND),
+        ChannelSpec("test", "Rows scored by the final model.", label="none", beyond=BEYOND),
     ),
     metrics=(
         quality("test:msd", "Minimize", "test msd <loss>", "Mean squared distance to the nearest center."),
