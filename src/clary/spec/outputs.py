@@ -30,7 +30,9 @@ class Output:
 class Inference:
     """What the endpoint takes and gives. `json_top` is the key round the array of answers.
 
-    The first of `returns` is the answer to a request that accepts anything.
+    The first of `returns` is the answer to a request that accepts anything. `respond` names the
+    writer of answers that have a form of their own, `module:function` with the signature
+    `(model, batch, content_type, serving) -> bytes`.
     """
 
     outputs: tuple[Output, ...]
@@ -39,6 +41,7 @@ class Inference:
     json_top: str = "predictions"
     default_content_type: str = RECORDIO
     missing: bool = False
+    respond: str = ""
 
     def describe(self) -> dict[str, Any]:
         return {
