@@ -87,12 +87,18 @@ class Hyperparameter:
         elif self.kind == "categorical":
             text = f"one of {', '.join(str(choice) for choice in self.choices)}"
         elif self.choices:
-            text = f"a list of {', '.join(str(choice) for choice in self.choices)}"
+            text = f"a list of {', '.join(str(word) for word in self._items())}"
         else:
             text = "JSON text" if self.kind == "json" else "a list"
         if self.kind == "categorical":
             return f"must be {text}"
         return f"must be {text}" + "".join(f", or {word}" for word in self.words)
+
+    def _items(self) -> list[Any]:
+        """What a list may hold; JSON choices are whole lists."""
+        if self.kind != "json":
+            return list(self.choices)
+        return list(dict.fromkeys(item for choice in self.choices for item in choice))
 
     def _limits(self) -> str:
         low = high = ""
@@ -409,11 +415,8 @@ def _parse_json(declared: Hyperparameter, value: Any) -> Any:
     frozen = _frozen(value)
     if not isinstance(frozen, tuple):
         raise ValueError(declared.rule())
-    if declared.choices:
-        allowed = {item for choice in declared.choices for item in choice}
-        if not frozen or not set(frozen) <= allowed:
-            words = ", ".join(sorted(str(item) for item in allowed))
-            raise ValueError(f"must be a JSON list of {words}")
+    if declared.choices and not (frozen and all(one in declared._items() for one in frozen)):
+        raise ValueError(declared.rule())
     return frozen
 
 

@@ -1,0 +1,85 @@
+"""A declaration as a Python signature, and as the stub file that an editor reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from clary.spec.algorithm import Algorithm
+from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.render import sentence
+
+_TYPES = {"integer": "int", "float": "float", "boolean": "bool", "list": "Sequence[Any]"}
+
+
+def signature(algorithm: Algorithm, extra: Iterable[inspect.Parameter] = ()) -> inspect.Signature:
+    """`(self, *, k=None, epochs=1, …)`: what `get_params` and `help` look at.
+
+    A required hyperparameter defaults to None here, since scikit-learn wants to be able to build
+    an estimator without arguments; leaving it out is refused in `fit`.
+    """
+    declared = algorithm.hyperparameters.declared().values()
+    parameters = [
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        *(
+            inspect.Parameter(
+                python_name(one.name), inspect.Parameter.KEYWORD_ONLY, default=python_default(one)
+            )
+            for one in declared
+        ),
+        *extra,
+    ]
+    return inspect.Signature(parameters)
+
+
+def python_name(name: str) -> str:
+    """`lambda` is a word of the language: the keyword argument is `lambda_`."""
+    return f"{name}_" if name == "lambda" else name
+
+
+def wire_name(name: str) -> str:
+    """The hyperparameter of a keyword argument."""
+    return "lambda" if name == "lambda_" else name
+
+
+def python_default(one: Hyperparameter) -> Any:
+    """The value that an estimator's keyword argument has when it is left out."""
+    return None if one.inferred or one.left_to_engine else one.default
+
+
+def stub_parameters(algorithm: Algorithm) -> str:
+    """The keyword arguments of `__init__` in a stub file, one a line."""
+    return "\n".join(
+        f"        {python_name(one.name)}: {_annotation(one)}{_stub_default(one)},"
+        for one in algorithm.hyperparameters.declared().values()
+    )
+
+
+def stub_docstring(algorithm: Algorithm) -> str:
+    """The docstring of a stub class: the summary, then every hyperparameter."""
+    lines = [f'    """{algorithm.title}. {algorithm.summary}', "", "    Args:"]
+    for one in algorithm.hyperparameters.declared().values():
+        text = sentence(one).replace("\\", "\\\\")
+        lines.append(f"        {python_name(one.name)}: {text}")
+    return "\n".join([*lines, '    """'])
+
+
+def _annotation(one: Hyperparameter) -> str:
+    if one.kind == "categorical":
+        kind = "Literal[" + ", ".join(repr(choice) for choice in one.choices) + "]"
+    else:
+        kind = _TYPES.get(one.kind, "Any")
+        words = list(one.words)
+        if words:
+            kind += " | Literal[" + ", ".join(repr(word) for word in words) + "]"
+    optional = python_default(one) is None and not _is_required(one)
+    return f"{kind} | None" if optional and kind != "Any" else kind
+
+
+def _stub_default(one: Hyperparameter) -> str:
+    return "" if _is_required(one) else f" = {python_default(one)!r}"
+
+
+def _is_required(one: Hyperparameter) -> bool:
+    return one.required is True and not one.inferred
