@@ -1,0 +1,83 @@
+"""The `clary` command: the table of its subcommands, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from clary import __version__
+from clary.errors import CallerError
+
+# A command's module is loaded when it is called: `clary --help` must not wait for numpy.
+COMMANDS = {
+    "algorithms": ("clary.cli.catalogue:algorithms", "List the algorithms."),
+    "describe": (
+        "clary.cli.catalogue:describe",
+        "Show an algorithm's hyperparameters, channels, metrics and formats.",
+    ),
+    "train": ("clary.cli.training:train", "Train an algorithm on files, folders or s3:// data."),
+    "predict": ("clary.cli.inference:predict", "Write what an endpoint would answer to a file."),
+    "evaluate": ("clary.cli.inference:evaluate", "Score a model on data."),
+    "inspect": ("clary.cli.inference:inspect", "Show what is inside a model."),
+    "check": ("clary.cli.survey:check", "Look at data before training: what it is, what is wrong."),
+    "convert": ("clary.cli.conversion:convert", "Rewrite data in another format."),
+    "serve": ("clary.cli.inference:serve", "Serve a model over HTTP."),
+    "checks": ("clary.cli.catalogue:checks", "Put to an algorithm what each must answer."),
+}
+
+
+class _Commands(click.Group):
+    """Subcommands by the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands)
+@click.version_option(__version__, message="clary %(version)s")
+def app() -> None:
+    """Amazon SageMaker's built-in algorithms, on any machine."""
+
+
+def main() -> None:
+    """Entry point. Exit 0 done, 1 the user can fix it, 2 our fault."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        app(standalone_mode=False)
+    except CallerError as error:
+        return _refused(str(error))
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        return _refused("stopped")
+    except BrokenPipeError:
+        return 0
+    except Exception:
+        traceback.print_exc()
+        click.echo("clary: this is a fault of Clary, not of yours; please report it", err=True)
+        return 2
+    return 0
+
+
+def _refused(message: str) -> int:
+    for line in message.splitlines():
+        click.echo(f"clary: {line}", err=True)
+    return 1
