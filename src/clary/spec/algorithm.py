@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +37,18 @@ class TuningRange:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A small training that shows the algorithm at work; `clary checks` runs each.
+
+    `labels` is what the rows are labelled with: nothing, a class of two or of three, several
+    classes at once, or a number.
+    """
+
+    hyperparameters: Mapping[str, Any]
+    labels: Literal["none", "binary", "multiclass", "multilabel", "number"] = "none"
+
+
+@dataclass(frozen=True)
 class Algorithm:
     """A filled-in declaration. `fit` and `model` say where the verbs are: `module:name`."""
 
@@ -51,6 +64,8 @@ class Algorithm:
     inference: Inference
     fit: str
     model: str
+    # Together they report every declared metric
+    examples: tuple[Example, ...]
     tuning: tuple[TuningRange, ...] = ()
     hardware: Hardware = field(default_factory=Hardware)
     # A channel named model holding an earlier model.tar.gz to go on from

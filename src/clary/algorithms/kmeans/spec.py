@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from clary.spec.algorithm import Algorithm, TuningRange
+from clary.spec.algorithm import Algorithm, Example, TuningRange
 from clary.spec.channels import ChannelSpec
 from clary.spec.hardware import Hardware
 from clary.spec.hyperparameters import (
@@ -72,6 +72,7 @@ ALGORITHM = Algorithm(
         ),
         returns=(JSON, JSONLINES, RECORDIO, CSV),
     ),
+    examples=(Example({"k": 3, "eval_metrics": ["msd", "ssd"]}),),
     hardware=Hardware(train_gpu=True, inference_gpu=True),
     incremental=True,
     fit="clary.algorithms.kmeans.fit:fit",
