@@ -25,8 +25,8 @@ test-all: $(VENV)/.developer check
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/.developer
-	$(BIN)/ruff format --check src tests examples benchmarks
-	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks docs
+	$(BIN)/ruff check src tests examples benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes

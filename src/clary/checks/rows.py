@@ -1,0 +1,47 @@
+"""Rows that the checks train on: three groups in six dimensions, made by a seeded rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from clary.codecs.batch import Batch
+
+Array: TypeAlias = npt.NDArray[Any]
+
+WIDTH = 6
+_GROUPS = 3
+
+
+def rows(labels: str, count: int, seed: int = 0, first: int = 0) -> Batch:
+    """`count` rows from number `first` on, labelled as an example wants them.
+
+    Values are multiples of 1/64 below 100, which every text format writes exactly.
+    """
+    draw = np.random.default_rng([seed, first])
+    centers = np.random.default_rng(seed).uniform(-20, 20, (_GROUPS, WIDTH))
+    group = draw.integers(0, _GROUPS, count)
+    group[: min(count, _GROUPS)] = np.arange(min(count, _GROUPS))
+    noise = draw.normal(size=(count, WIDTH))
+    features = (np.round((centers[group] + noise) * 64) / 64).astype(np.float32)
+    batch = Batch(features)
+    label = _LABELS[labels](group, features)
+    return batch if label is None else replace(batch, label=label.astype(np.float32))
+
+
+def _several(group: Array, features: Array) -> Array:
+    """(rows, 2): two yes-or-no labels a row."""
+    return np.column_stack([group == 0, group < 2])
+
+
+_LABELS: Mapping[str, Callable[[Array, Array], Array | None]] = {
+    "none": lambda group, features: None,
+    "binary": lambda group, features: group == 0,
+    "multiclass": lambda group, features: group,
+    "multilabel": _several,
+    "number": lambda group, features: np.round((features[:, 0] * 2 - features[:, 1]) * 8) / 8,
+}
