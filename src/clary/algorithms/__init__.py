@@ -57,6 +57,12 @@ def model_class(algorithm: Algorithm) -> Any:
     return _named(algorithm.model)
 
 
+def responder_of(algorithm: Algorithm) -> Callable[..., bytes] | None:
+    """The algorithm's own writer of answers, `respond(model, batch, content_type, serving)`."""
+    where = algorithm.inference.respond
+    return _named(where) if where else None
+
+
 def _third_party() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group="clary.algorithms")}
 

@@ -32,7 +32,8 @@ class Inference:
 
     The first of `returns` is the answer to a request that accepts anything. `respond` names the
     writer of answers that have a form of their own, `module:function` with the signature
-    `(model, batch, content_type, serving) -> bytes`.
+    `(model, batch, content_type, serving) -> bytes`. `empty_status` answers a request without a
+    body: 400, or 204 and no content.
     """
 
     outputs: tuple[Output, ...]
@@ -42,6 +43,7 @@ class Inference:
     default_content_type: str = RECORDIO
     missing: bool = False
     respond: str = ""
+    empty_status: Literal[204, 400] = 400
 
     def describe(self) -> dict[str, Any]:
         return {
