@@ -1,7 +1,7 @@
 """Fills the generated parts of the documentation from the declarations and the benchmarks.
 
 Tables in the algorithms' READMEs between `<!-- generated: NAME -->` and `<!-- end -->`, and the
-pages under `docs/generated/`. `python docs/generate.py --check` changes nothing and says what is stale.
+pages under `docs/generated/`. With `--check` nothing is changed, and what is stale is named.
 """
 
 from __future__ import annotations
