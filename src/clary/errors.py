@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 _NOTHING = object()
 
@@ -35,7 +36,7 @@ class CallerError(Exception):
         self.faults = faults
 
     @classmethod
-    def of(cls, thing: str, rule: str, got: object = _NOTHING, remedy: str = "") -> CallerError:
+    def of(cls, thing: str, rule: str, got: object = _NOTHING, remedy: str = "") -> Self:
         """The usual case: one fault."""
         return cls(Fault(thing, rule, got, remedy))
 
