@@ -1,0 +1,176 @@
+"""What a channel's bytes are: declared, or decided by looking at them; and how they are decoded."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from clary.codecs import formats
+from clary.codecs.batch import Batch
+from clary.codecs.content_type import (
+    CSV,
+    JSON,
+    JSONLINES,
+    LIBSVM,
+    PARQUET,
+    ContentType,
+    parse_content_type,
+)
+from clary.codecs.reading import Reading
+from clary.errors import CallerError
+from clary.spec.channels import ChannelSpec
+
+# As much of a file as is looked at to tell its format.
+HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is known of a channel before its bytes are seen.
+
+    content_type: as declared; None lets the first bytes decide.
+    width: features a row must have (`feature_dim`); None takes the first row's.
+    weights: in CSV, the column after the label is the row's weight.
+    """
+
+    spec: ChannelSpec
+    content_type: str | None = None
+    width: int | None = None
+    weights: bool = False
+
+
+def reading_for(
+    spec: ChannelSpec, content_type: ContentType, width: int | None = None, weights: bool = False
+) -> Reading:
+    """How a channel's rows are to be read.
+
+    The label columns are those that `label_size` says; without it, one where the channel needs a
+    label and none elsewhere. Formats that mark the label themselves keep one that may be used.
+
+    Raises:
+        CallerError: label_size is not a whole number.
+    """
+    in_columns = content_type.name in {CSV, PARQUET}
+    default = 1 if spec.label == "first" or (spec.label == "optional" and not in_columns) else 0
+    return Reading(
+        label_size=content_type.label_size(default),
+        weights=weights and content_type.name == CSV,
+        width=width,
+        missing=spec.missing,
+    )
+
+
+class Decoder:
+    """A channel's streams to blocks of rows, all of one width."""
+
+    def __init__(self, channel: str, contents: Contents, head: bytes, name: str) -> None:
+        """`head` are the first bytes of the channel, of the file called `name`.
+
+        Raises:
+            CallerError: the bytes are not what was declared, or nothing that the channel takes.
+        """
+        self._channel = channel
+        self._contents = contents
+        self._first: tuple[str, int] | None = None
+        self.content_type = _settled(channel, contents, head, name)
+        width = None if self.content_type.name == CSV else contents.width
+        self._reading = reading_for(contents.spec, self.content_type, width, contents.weights)
+
+    @property
+    def sniffed(self) -> bool:
+        """Whether the bytes decided the content type."""
+        return self._contents.content_type is None
+
+    def blocks(self, stream: BinaryIO, name: str) -> Iterator[Batch]:
+        """The rows of one stream; `name` is what messages call it.
+
+        Raises:
+            CallerError: the bytes cannot be read, or the rows are not as wide as they must be.
+        """
+        for block in formats.decode(stream, name, self.content_type, self._reading):
+            if block.rows:
+                self._check_width(block, name)
+                yield replace(block, label=None) if self._contents.spec.label == "none" else block
+
+    def _check_width(self, block: Batch, name: str) -> None:
+        """libsvm says no width: its decoder only sees to it that no index is too large."""
+        if self.content_type.name == LIBSVM:
+            return
+        expected = self._contents.width
+        if expected is not None and block.width != expected:
+            raise CallerError.of(
+                f"channel {self._channel}, {name}",
+                f"rows must have feature_dim={expected} features",
+                block.width,
+                self._width_remedy(block.width - expected),
+            )
+        first_name, first_width = self._first = self._first or (name, block.width)
+        if block.width != first_width:
+            raise CallerError.of(
+                f"channel {self._channel}, {name}",
+                f"rows must have as many features as those of {first_name}, {first_width}",
+                block.width,
+            )
+
+    def _width_remedy(self, excess: int) -> str:
+        """The usual mistake is a label column taken for a feature, or the other way round."""
+        label_size = self._reading.label_size
+        if self.content_type.name not in {CSV, PARQUET}:
+            return ""
+        name = self.content_type.name
+        if excess == 1 and label_size == 0:
+            return f"If the first column is a label, say {name};label_size=1."
+        if excess == -1 and label_size == 1:
+            return f"If there is no label column, say {name};label_size=0."
+        if excess == 1:
+            return "Is there an index column, or does feature_dim leave a feature out?"
+        return ""
+
+
+def _settled(channel: str, contents: Contents, head: bytes, name: str) -> ContentType:
+    declared = contents.content_type and parse_content_type(contents.content_type)
+    if not declared:
+        return _taken(channel, contents.spec, formats.sniff(_plain(head), name))
+    _taken(channel, contents.spec, declared)
+    try:
+        found = formats.sniff(_plain(head), name)
+    except CallerError:
+        # Of a format that cannot be told: its decoder knows better what is wrong.
+        return declared
+    if _contradicts(declared.name, found.name, head):
+        raise CallerError.of(
+            f"channel {channel}, {name}",
+            f"declared as {declared.name}",
+            f"what looks like {found.name}",
+            "Correct the content type, or leave it out.",
+        )
+    return declared
+
+
+def _taken(channel: str, spec: ChannelSpec, content_type: ContentType) -> ContentType:
+    taken = [parse_content_type(each).name for each in (*spec.content_types, *spec.beyond)]
+    if content_type.name not in taken:
+        known = ", ".join(dict.fromkeys(taken))
+        raise CallerError.of(f"channel {channel}", f"takes {known}", content_type.name)
+    return content_type
+
+
+def _contradicts(declared: str, found: str, head: bytes) -> bool:
+    if {declared, found} == {JSON, JSONLINES}:
+        return False
+    if declared == LIBSVM and found == CSV:
+        # Rows without features have labels only.
+        return b"," in head
+    return declared != found
+
+
+def _plain(head: bytes) -> bytes:
+    """The head as it is without gzip."""
+    if not head.startswith(b"\x1f\x8b"):
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return head

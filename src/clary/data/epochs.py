@@ -1,0 +1,118 @@
+"""What goes through a channel's pipes: its objects one after the other, as one stream."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import BinaryIO
+
+from clary.codecs import formats
+from clary.codecs.content_type import JSON, JSONLINES, PARQUET, parse_content_type
+from clary.data.contents import HEAD_BYTES
+from clary.data.shards import host_items
+from clary.data.sources import Item, Source, is_data
+from clary.data.streams import BUFFER_BYTES, plain
+from clary.errors import CallerError
+from clary.storage.location import Location
+
+_RECORD_MAGIC = 0xCED7230A
+_MOST_RECORD_BYTES = (1 << 29) - 1
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def cannot_stream(channel: str) -> CallerError:
+    """The refusal of Parquet in a pipe."""
+    return CallerError.of(
+        f"channel {channel}",
+        "Parquet cannot be read from a pipe: its index is at the end of each file",
+        remedy="Use the input mode File or FastFile.",
+    )
+
+
+def epochs(
+    source: Source, items: Sequence[Item], rank: int, hosts: int
+) -> Callable[[int], Generator[bytes, None, None]]:
+    """For each epoch, the bytes of one host's pipe.
+
+    Objects are decompressed; the last line of a text gets its end, so that rows do not run
+    together; with RecordWrapperType RecordIO each part of an item is one record.
+
+    Raises:
+        CallerError: the objects are of a format that cannot be streamed.
+    """
+    augmented = source.data_type == "AugmentedManifestFile"
+    wrapped = source.record_wrapper == "RecordIO"
+    data = items if augmented else [item for item in items if is_data(item.name)]
+    in_lines = not (augmented or wrapped) and _in_lines(source, data)
+    must_be_gzip = source.compression == "Gzip"
+
+    def chunks(epoch: int) -> Generator[bytes, None, None]:
+        for item in host_items(source, data, rank, hosts, epoch):
+            for part in item.parts:
+                with _opened(part, must_be_gzip) as stream:
+                    pieces = iter(partial(stream.read, BUFFER_BYTES), b"")
+                    if wrapped:
+                        yield _record(pieces, item.name)
+                    elif in_lines:
+                        yield from _whole_lines(pieces)
+                    else:
+                        yield from pieces
+
+    return chunks
+
+
+def _in_lines(source: Source, items: Sequence[Item]) -> bool:
+    """Whether objects are text, whose last lines may lack their ends.
+
+    Raises:
+        CallerError: the objects are Parquet.
+    """
+    name = _format(source, items)
+    if name == PARQUET:
+        raise cannot_stream(source.channel)
+    return name.startswith("text/") or name in {JSON, JSONLINES}
+
+
+def _format(source: Source, items: Sequence[Item]) -> str:
+    if source.content_type:
+        return parse_content_type(source.content_type).name
+    for item in items:
+        with _opened(item.parts[0], must_be_gzip=False) as stream:
+            head = stream.read(HEAD_BYTES)
+        if head:
+            # What cannot be told goes through as it is; the reader says what it misses.
+            with suppress(CallerError):
+                return formats.sniff(head, item.name).name
+            break
+    return ""
+
+
+@contextmanager
+def _opened(part: Location | bytes, must_be_gzip: bool) -> Iterator[BinaryIO]:
+    if isinstance(part, bytes):
+        yield io.BytesIO(part)
+    else:
+        with plain(part, must_be_gzip=must_be_gzip) as stream:
+            yield stream
+
+
+def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The text of one file as part of a longer one: no byte order mark, and a last line's end."""
+    last = b""
+    for piece in pieces:
+        text = piece if last else piece.removeprefix(_BYTE_ORDER_MARK)
+        last = text[-1:] or last
+        yield text
+    if last not in {b"", b"\n", b"\r"}:
+        yield b"\n"
+
+
+def _record(pieces: Iterator[bytes], name: str) -> bytes:
+    """One RecordIO record around all the pieces."""
+    data = b"".join(pieces)
+    if len(data) > _MOST_RECORD_BYTES:
+        raise CallerError.of(name, f"a record holds {_MOST_RECORD_BYTES:,} bytes", len(data))
+    return struct.pack("<II", _RECORD_MAGIC, len(data)) + data + bytes(-len(data) % 4)

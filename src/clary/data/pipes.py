@@ -1,0 +1,125 @@
+"""Pipe: a channel that reads named pipes, one for each epoch."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from clary.codecs.batch import Batch
+from clary.codecs.content_type import PARQUET
+from clary.data.contents import Contents, Decoder
+from clary.data.epochs import cannot_stream
+from clary.data.feeder import pipe_path, raise_failure
+from clary.data.intake import DecodedChannel
+from clary.data.streams import BUFFER_BYTES, PeekedStream
+from clary.errors import CallerError
+
+_LOOK_AGAIN_SECONDS = 0.02
+
+
+class PipeChannel(DecodedChannel):
+    """The rows of `<channel>_0`, `<channel>_1`, …; each pipe can be read once, if only in part."""
+
+    def __init__(
+        self, name: str, folder: Path, contents: Contents, timeout_seconds: float = 60.0
+    ) -> None:
+        """Opens the pipe of epoch 0. `timeout_seconds` is how long a pipe and its writer may take
+        to appear.
+
+        Raises:
+            CallerError: no pipe, no data, not of the declared type, or Parquet, whose index is at
+                the end.
+        """
+        super().__init__(name)
+        self._folder = folder
+        self._timeout_seconds = timeout_seconds
+        self._bytes = 0
+        self._current = 0
+        self._begun = False
+        self._peeked = self._open()
+        self._stream = io.BufferedReader(self._peeked, BUFFER_BYTES)
+        if not self._peeked.head:
+            raise CallerError.of(
+                f"channel {name}",
+                "no bytes came through its pipe",
+                remedy="With ShardedByS3Key, have as many objects as hosts at least.",
+            )
+        self.decoder = Decoder(name, contents, self._peeked.head, self._label)
+        if self.decoder.content_type.name == PARQUET:
+            raise cannot_stream(name)
+
+    def amount(self) -> tuple[int | None, int, tuple[str, ...]]:
+        return None, self._bytes, ()
+
+    def decoded(self, epoch: int) -> Generator[Batch, None, None]:
+        self._go_to(epoch)
+        self._begun = True
+        stream, peeked = self._stream, self._peeked
+        try:
+            yield from self.decoder.blocks(stream, self._label)
+        finally:
+            self._bytes = max(self._bytes, peeked.bytes_read)
+            stream.close()
+
+    def close(self) -> None:
+        """Let the writer go."""
+        self._stream.close()
+
+    @property
+    def _label(self) -> str:
+        return pipe_path(self._folder, self.name, self._current).name
+
+    def _go_to(self, epoch: int) -> None:
+        """Each epoch has its pipe, so those in between are opened and closed."""
+        if epoch < self._current or (epoch == self._current and self._begun):
+            raise RuntimeError(
+                f"channel {self.name}: epoch {epoch} of a pipe can be read only once"
+            )
+        while self._current < epoch:
+            self._stream.close()
+            self._current += 1
+            self._peeked = self._open()
+            self._stream = io.BufferedReader(self._peeked, BUFFER_BYTES)
+
+    def _open(self) -> PeekedStream:
+        path = pipe_path(self._folder, self.name, self._current)
+        deadline = time.monotonic() + self._timeout_seconds
+        while not path.exists():
+            self._check_writer()
+            if time.monotonic() > deadline:
+                raise CallerError.of(
+                    f"channel {self.name}",
+                    f"the pipe {path} did not appear in {self._timeout_seconds:g} seconds",
+                )
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        source = _opened(path, deadline)
+        if source is None:
+            raise CallerError.of(
+                f"channel {self.name}",
+                f"nobody wrote to the pipe {path} in {self._timeout_seconds:g} seconds",
+            )
+        return PeekedStream(source, self._check_writer)
+
+    def _check_writer(self) -> None:
+        raise_failure(self._folder, self.name)
+
+
+def _opened(path: Path, deadline: float) -> io.FileIO | None:
+    """The pipe, or None if nobody opens it for writing in time: until then, open blocks."""
+    opened: list[io.FileIO] = []
+    opener = Thread(target=lambda: opened.append(io.FileIO(path)), daemon=True)
+    opener.start()
+    opener.join(max(deadline - time.monotonic(), 0))
+    if not opener.is_alive():
+        return opened[0]
+    # A writer of our own lets the opener go.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    opener.join()
+    opened[0].close()
+    return None
