@@ -1,0 +1,123 @@
+"""The model server's process: its start, its socket, its end. `endpoint` says what it answers."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from clary import settings
+from clary.codecs.content_type import CSV
+from clary.errors import CallerError
+from clary.kit.model import Model
+from clary.kit.parallel import one_thread_blas
+from clary.runtime.connection import BoundedProtocol
+from clary.runtime.endpoint import Endpoint
+from clary.runtime.models import load_model
+from clary.runtime.negotiate import answer, answer_type
+
+_IDLE_SECONDS = 75
+# SageMaker kills 30 s after SIGTERM
+_GRACE_SECONDS = 27
+
+_log = logging.getLogger("clary.serve")
+
+
+def main() -> None:
+    """Entry point `serve` of the container: the model of /opt/ml/model on port 8080."""
+    try:
+        serve(settings.ml_root() / "model", "0.0.0.0", settings.serving().port)
+    except CallerError as error:
+        sys.exit(f"serve: {error}")
+
+
+def serve(model_path: Path, host: str, port: int) -> None:
+    """Serve a model (folder or model.tar.gz) until SIGTERM or SIGINT, then exit with 0.
+
+    Port 0 takes a free one. Nothing is listened on before the model is ready.
+
+    Raises:
+        CallerError: the model cannot be read, the address not be listened on, or a variable of
+            the environment is wrong.
+    """
+    settings.calm_threads()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _leave)
+    listener = _bound(host, port)
+    serving = settings.serving()
+    model = load_model(model_path)
+    _warm(model, serving)
+    with one_thread_blas():
+        _Server(
+            uvicorn.Config(
+                Endpoint(model, serving),
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            ),
+            f"{model.algorithm.name} of {model_path}",
+        ).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying in one line when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, title: str) -> None:
+        super().__init__(config)
+        self._title = title
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for host, port, *_ in (one.getsockname() for one in sockets or []):
+            shown = f"[{host}]" if ":" in host else host
+            _log.info("ready: %s, http://%s:%d", self._title, shown, port)
+
+
+def _leave(signal_number: int, frame: FrameType | None) -> None:
+    """Ends the loading of a model; later uvicorn has the signal, and raises it anew at its end."""
+    sys.exit(0)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that refuses connections until the server listens on it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol left at 0 asyncio would not set TCP_NODELAY: 40 ms a request
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise CallerError.of(f"address {host}:{port}", f"cannot be listened on ({error})") from None
+    return listener
+
+
+def _warm(model: Model, serving: settings.Serving) -> None:
+    """One prediction before the first request: lazy imports and compiled kernels are loaded.
+
+    What is alive then stays, so the garbage collector need not look at it again.
+    """
+    inference = model.algorithm.inference
+    answer_type(inference, None, serving)
+    if CSV in inference.accepts:
+        answer(model, b"0" + b",0" * (model.width - 1), CSV, None, serving)
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    main()
