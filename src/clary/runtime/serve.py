@@ -50,41 +50,43 @@ def serve(model_path: Path, host: str, port: int) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _leave)
-    listener = _bound(host, port)
+    listener = bound(host, port)
     serving = settings.serving()
     model = load_model(model_path)
     _warm(model, serving)
+    server = _Server(configuration(Endpoint(model, serving)))
+    server.title = f"{model.algorithm.name} of {model_path}"
     with one_thread_blas():
-        _Server(
-            uvicorn.Config(
-                Endpoint(model, serving),
-                http=BoundedProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_keep_alive=_IDLE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            ),
-            f"{model.algorithm.name} of {model_path}",
-        ).run(sockets=[listener])
+        server.run(sockets=[listener])
+
+
+def configuration(endpoint: Endpoint) -> uvicorn.Config:
+    """uvicorn for one endpoint: HTTP/1.1 alone, with limits on what a client may take."""
+    return uvicorn.Config(
+        endpoint,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 class _Server(uvicorn.Server):
     """uvicorn, saying in one line when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, title: str) -> None:
-        super().__init__(config)
-        self._title = title
+    title = ""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for host, port, *_ in (one.getsockname() for one in sockets or []):
             shown = f"[{host}]" if ":" in host else host
-            _log.info("ready: %s, http://%s:%d", self._title, shown, port)
+            _log.info("ready: %s, http://%s:%d", self.title, shown, port)
 
 
 def _leave(signal_number: int, frame: FrameType | None) -> None:
@@ -92,7 +94,7 @@ def _leave(signal_number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """A socket that refuses connections until the server listens on it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol left at 0 asyncio would not set TCP_NODELAY: 40 ms a request
