@@ -37,6 +37,13 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: s
     console.print(table)
 
 
+def shown(value: Any) -> str:
+    """A value as a reader wants it."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
 def _plain(value: Any) -> Any:
     """numpy's numbers and arrays in JSON."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
