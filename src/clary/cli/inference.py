@@ -25,6 +25,7 @@ from clary.spec.channels import ChannelSpec
 from clary.storage.folder import whole_file
 
 _HEAD_BYTES = 64 * 1024
+_ITEMS_SHOWN = 8
 
 
 @click.command()

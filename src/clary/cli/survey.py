@@ -49,7 +49,7 @@ def check(data: str, algorithm: str, channel: str, content_type: str | None, as_
 
 
 def _facts(seen: Survey) -> dict[str, Any]:
-    labels = seen.labels
+    labels = sorted((seen.labels or {}).items())
     return {
         "rows": seen.rows,
         "feature_dim": seen.width,
