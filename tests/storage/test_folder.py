@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ from tests.storage.disk import names_in, said_with_file_limit
 
 _PARTS = st.text("ab._-é0 ", min_size=1, max_size=4).filter(lambda part: part not in {".", ".."})
 _KEYS = st.lists(_PARTS, min_size=1, max_size=3).map("/".join)
+
+
+def _breaking() -> Iterator[bytes]:
+    yield b"new"
+    raise ZeroDivisionError
 
 
 def test_a_whole_file_appears_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -39,7 +45,7 @@ def test_a_failing_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
     path = tmp_path / "model.bin"
     path.write_bytes(b"old")
     with pytest.raises(ZeroDivisionError), whole_file(path) as out:
-        out.write(bytes(1 // 0))
+        out.writelines(_breaking())
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["model.bin"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import shutil
@@ -32,6 +33,17 @@ _HEADER_BYTES = 1 << 20
 _COPY_BYTES = 1 << 20
 # Numbers hardly shrink: the highest level takes ten times as long on text and saves 7 %.
 _COMPRESSION_LEVEL = 1
+
+# The last three are what tarfile makes of hostile headers.
+_DAMAGE = (
+    gzip.BadGzipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -155,18 +167,13 @@ def _refusals(archive: Path) -> Iterator[None]:
         raise CallerError.of(str(archive), f"the archive {refusal}") from refusal
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise CallerError.of(str(archive), "the archive has two members of one name") from error
-    # The last three: what tarfile makes of hostile headers.
-    except (
-        gzip.BadGzipFile,
-        tarfile.TarError,
-        zlib.error,
-        EOFError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except _DAMAGE as error:
         raise CallerError.of(
             str(archive),
             "must be a whole tar.gz archive",
             f"one that is damaged, cut short or of another kind ({error})",
         ) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise CallerError.of(str(archive), "the archive has a name that is too long") from error
