@@ -1,0 +1,1 @@
+"""Clary and its peers, side by side."""
