@@ -23,7 +23,8 @@ def calibrate() -> dict[str, float]:
 def machine() -> str:
     """Processor, threads, Python and libraries, in a sentence."""
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    return f"{_processor()}, {settings.threads()} threads, Python {platform.python_version()}; {libraries}"
+    python = platform.python_version()
+    return f"{_processor()}, {settings.threads()} threads, Python {python}; {libraries}"
 
 
 def _triad() -> float:
