@@ -17,7 +17,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from clary.errors import CallerError, Fault
 
@@ -149,6 +157,13 @@ class Hyperparameters(BaseModel):
     # Names that SageMaker's image knows and that change nothing here; said in the log.
     ignored: ClassVar[frozenset[str]] = frozenset()
 
+    _tuned: bool = PrivateAttr(default=False)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether a tuning job sent these: it adds `_tuning_objective_metric`."""
+        return self._tuned
+
     @field_validator("*", mode="before")
     @classmethod
     def _typed(cls, value: Any, info: ValidationInfo) -> Any:
@@ -193,6 +208,7 @@ class Hyperparameters(BaseModel):
                 faults += [fault] if fault else []
         if faults or parsed is None:
             raise CallerError(*faults)
+        parsed._tuned = bool(values.get("_tuning_objective_metric"))
         return parsed
 
     @classmethod

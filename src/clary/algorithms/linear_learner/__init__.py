@@ -1,0 +1,1 @@
+"""Linear learner: classification and regression with linear models, many trained at once."""
