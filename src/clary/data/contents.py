@@ -75,8 +75,9 @@ class Decoder:
         self._contents = contents
         self._first: tuple[str, int] | None = None
         self.content_type = _settled(channel, contents, head, name)
-        width = None if self.content_type.name == CSV else contents.width
-        self._reading = reading_for(contents.spec, self.content_type, width, contents.weights)
+        self._reading = reading_for(
+            contents.spec, self.content_type, contents.width, contents.weights
+        )
 
     @property
     def sniffed(self) -> bool:
@@ -95,38 +96,16 @@ class Decoder:
                 yield replace(block, label=None) if self._contents.spec.label == "none" else block
 
     def _check_width(self, block: Batch, name: str) -> None:
-        """libsvm says no width: its decoder only sees to it that no index is too large."""
+        """Decoders compare the rows of one file; libsvm's say no width at all."""
         if self.content_type.name == LIBSVM:
             return
-        expected = self._contents.width
-        if expected is not None and block.width != expected:
+        first_name, width = self._first = self._first or (name, block.width)
+        if block.width != width:
             raise CallerError.of(
                 f"channel {self._channel}, {name}",
-                f"rows must have feature_dim={expected} features",
-                block.width,
-                self._width_remedy(block.width - expected),
-            )
-        first_name, first_width = self._first = self._first or (name, block.width)
-        if block.width != first_width:
-            raise CallerError.of(
-                f"channel {self._channel}, {name}",
-                f"rows must have as many features as those of {first_name}, {first_width}",
+                f"rows must have as many features as those of {first_name}, {width}",
                 block.width,
             )
-
-    def _width_remedy(self, excess: int) -> str:
-        """The usual mistake is a label column taken for a feature, or the other way round."""
-        label_size = self._reading.label_size
-        if self.content_type.name not in {CSV, PARQUET}:
-            return ""
-        name = self.content_type.name
-        if excess == 1 and label_size == 0:
-            return f"If the first column is a label, say {name};label_size=1."
-        if excess == -1 and label_size == 1:
-            return f"If there is no label column, say {name};label_size=0."
-        if excess == 1:
-            return "Is there an index column, or does feature_dim leave a feature out?"
-        return ""
 
 
 def _settled(channel: str, contents: Contents, head: bytes, name: str) -> ContentType:

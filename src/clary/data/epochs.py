@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -11,6 +10,7 @@ from typing import BinaryIO
 
 from clary.codecs import formats
 from clary.codecs.content_type import JSON, JSONLINES, PARQUET, parse_content_type
+from clary.codecs.record_frames import LONGEST, framed
 from clary.data.contents import HEAD_BYTES
 from clary.data.shards import host_items
 from clary.data.sources import Item, Source, is_data
@@ -18,8 +18,6 @@ from clary.data.streams import BUFFER_BYTES, plain
 from clary.errors import CallerError
 from clary.storage.location import Location
 
-_RECORD_MAGIC = 0xCED7230A
-_MOST_RECORD_BYTES = (1 << 29) - 1
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -113,6 +111,6 @@ def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _record(pieces: Iterator[bytes], name: str) -> bytes:
     """One RecordIO record around all the pieces."""
     data = b"".join(pieces)
-    if len(data) > _MOST_RECORD_BYTES:
-        raise CallerError.of(name, f"a record holds {_MOST_RECORD_BYTES:,} bytes", len(data))
-    return struct.pack("<II", _RECORD_MAGIC, len(data)) + data + bytes(-len(data) % 4)
+    if len(data) > LONGEST:
+        raise CallerError.of(name, f"a record can hold {LONGEST:,} bytes", len(data))
+    return framed(data)

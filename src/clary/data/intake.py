@@ -33,7 +33,8 @@ class Intake:
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        files = "a pipe" if self.files is None else f"{self.files:,} files, {self.bytes:,} bytes"
+        plural = "" if self.files == 1 else "s"
+        files = f"{self.files:,} file{plural}, {self.bytes:,} bytes" if self.files else "a pipe"
         how = "by its first bytes" if self.sniffed else "as declared"
         without = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
         return f"{files}, {self.content_type} ({how}){without}"

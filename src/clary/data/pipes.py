@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO
 
 from clary.codecs.batch import Batch
-from clary.codecs.content_type import PARQUET
+from clary.codecs.content_type import PARQUET, RECORDIO, parse_content_type
+from clary.codecs.record_frames import HEADER_BYTES, LONGEST, MAGIC, Window
 from clary.data.contents import Contents, Decoder
 from clary.data.epochs import cannot_stream
 from clary.data.feeder import pipe_path, raise_failure
 from clary.data.intake import DecodedChannel
+from clary.data.sources import RecordWrapper
 from clary.data.streams import BUFFER_BYTES, PeekedStream
 from clary.errors import CallerError
 
@@ -26,10 +29,17 @@ class PipeChannel(DecodedChannel):
     """The rows of `<channel>_0`, `<channel>_1`, …; each pipe can be read once, if only in part."""
 
     def __init__(
-        self, name: str, folder: Path, contents: Contents, timeout_seconds: float = 60.0
+        self,
+        name: str,
+        folder: Path,
+        contents: Contents,
+        record_wrapper: RecordWrapper = "None",
+        timeout_seconds: float = 60.0,
     ) -> None:
-        """Opens the pipe of epoch 0. `timeout_seconds` is how long a pipe and its writer may take
-        to appear.
+        """Opens the pipe of epoch 0.
+
+        `record_wrapper` RecordIO says that each object comes as one record. `timeout_seconds` is
+        how long a pipe and its writer may take to appear.
 
         Raises:
             CallerError: no pipe, no data, not of the declared type, or Parquet, whose index is at
@@ -49,7 +59,11 @@ class PipeChannel(DecodedChannel):
                 "no bytes came through its pipe",
                 remedy="With ShardedByS3Key, have as many objects as hosts at least.",
             )
-        self.decoder = Decoder(name, contents, self._peeked.head, self._label)
+        head = self._peeked.head
+        self._wrapped = record_wrapper == "RecordIO" and not _is_bare(head, contents)
+        if self._wrapped:
+            head = _first_message(head)
+        self.decoder = Decoder(name, contents, head, self._label)
         if self.decoder.content_type.name == PARQUET:
             raise cannot_stream(name)
 
@@ -61,7 +75,13 @@ class PipeChannel(DecodedChannel):
         self._begun = True
         stream, peeked = self._stream, self._peeked
         try:
-            yield from self.decoder.blocks(stream, self._label)
+            if self._wrapped:
+                for number, data in enumerate(_messages(stream, self._label), 1):
+                    yield from self.decoder.blocks(
+                        io.BytesIO(data), f"{self._label}, object {number}"
+                    )
+            else:
+                yield from self.decoder.blocks(stream, self._label)
         finally:
             self._bytes = max(self._bytes, peeked.bytes_read)
             stream.close()
@@ -107,6 +127,28 @@ class PipeChannel(DecodedChannel):
 
     def _check_writer(self) -> None:
         raise_failure(self._folder, self.name)
+
+
+def _is_bare(head: bytes, contents: Contents) -> bool:
+    """Whether the objects are single messages, which only the wrapping makes RecordIO."""
+    declared = contents.content_type and parse_content_type(contents.content_type).name
+    return declared == RECORDIO and not _first_message(head).startswith(MAGIC.to_bytes(4, "little"))
+
+
+def _first_message(head: bytes) -> bytes:
+    """The beginning of what the first record holds."""
+    length = int.from_bytes(head[4:HEADER_BYTES], "little") & LONGEST
+    return head[HEADER_BYTES : HEADER_BYTES + length]
+
+
+def _messages(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    window = Window(stream, name)
+    while window.fill():
+        while (frames := window.frames(1)) is not None:
+            for start, stop in zip(frames.starts, frames.stops, strict=True):
+                yield frames.data[start:stop]
+            window.advance(len(frames.heads), frames.next_start)
+    window.check_end()
 
 
 def _opened(path: Path, deadline: float) -> io.FileIO | None:
