@@ -70,6 +70,16 @@ class Batch:
             raise CallerError.of("label", "every row needs one and these rows have none")
         return self.label
 
+    def refuse_extras(self, format_name: str) -> None:
+        """Rows can be written in a format that has a place for features and label only.
+
+        Raises:
+            CallerError: they have weights or extras, which would be lost.
+        """
+        beyond = [*(["weights"] if self.weights is not None else []), *self.extras]
+        if beyond:
+            raise CallerError.of(f"{format_name}", f"has no place for {', '.join(beyond)}")
+
     def slice(self, start: int, stop: int) -> Batch:
         """Rows start to stop (exclusive), as views where the features are dense."""
         cut = slice(start, stop)

@@ -1,0 +1,212 @@
+"""RecordIO: where records begin and end in a stream.
+
+A record is a magic word, a word with a flag (upper 3 bits) and the length (lower 29 bits), the
+data, and padding to a multiple of 4 bytes. Flags 1, 2 and 3 mark the first, middle and last part of
+a record that was split where the magic occurred in it; a reader puts the magic back between parts.
+Source: dmlc-core, `include/dmlc/recordio.h` and `src/recordio.cc`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from clary.codecs.record_proto import Bytes, Integers
+from clary.errors import CallerError
+
+MAGIC = 0xCED7230A
+HEADER_BYTES = 8
+LONGEST = 2**29 - 1
+
+# What is read at once stays in the processor's cache until it is copied into rows
+_READ_BYTES = 1 << 20
+_WINDOW_LIMIT = 1 << 30
+_MAGIC = MAGIC.to_bytes(4, "little")
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+_MOST_JOINED = 4096
+
+
+def framed(message: bytes) -> bytes:
+    """A message as one record.
+
+    Raises:
+        CallerError: it is longer than a record can be.
+    """
+    if len(message) > LONGEST:
+        raise CallerError.of(
+            "a row", f"can take at most {LONGEST:,} bytes as a record", len(message)
+        )
+    return struct.pack("<II", MAGIC, len(message)) + message + bytes(-len(message) % 4)
+
+
+class Frames(NamedTuple):
+    """Records one after the other.
+
+    data: bytes in which their messages lie.
+    starts, stops: (records,) where in them.
+    heads: (records,) where the records begin in the window.
+    next_start: where the record behind them begins in the window.
+    """
+
+    data: bytes
+    starts: Integers
+    stops: Integers
+    heads: Integers
+    next_start: int
+
+
+class Window:
+    """The part of a stream that is looked at: `data[start:end]`.
+
+    `start` is always at the beginning of a record and a multiple of 4.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.data: Bytes = np.empty(_READ_BYTES, np.uint8)
+        self.start = self.end = 0
+        self._stream = stream
+        self._name = name
+        self._bytes_before = self._records_before = 0
+
+    def fill(self) -> bool:
+        """Read on, keeping what is left; whether there was more.
+
+        Raises:
+            CallerError: the record at `start` is longer than any that is read.
+        """
+        left = self.end - self.start
+        if left == len(self.data):
+            if left >= _WINDOW_LIMIT:
+                raise CallerError.of(self.where(0, 0), "must end within 1 GiB")
+            self.data = np.concatenate([self.data, np.empty_like(self.data)])
+        else:
+            self.data[:left] = self.data[self.start : self.end]
+        self._bytes_before += self.start
+        self.start, self.end = 0, left
+        self.end += _read_whole(self._stream, self.data.data[left:])
+        return self.end > left
+
+    def advance(self, records: int, start: int) -> None:
+        """Go on to a later record."""
+        self._records_before += records
+        self.start = start
+
+    def frames(self, most_bytes: int) -> Frames | None:
+        """Whole records from `start` on; None if there is not even one.
+
+        Args:
+            most_bytes: about how far to look.
+
+        Raises:
+            CallerError: there is no record at `start`, or one of parts that do not belong together.
+        """
+        self._check_magic(0, self.start)
+        if self.end - self.start < HEADER_BYTES:
+            return None
+        flag, _, next_start = self._header(self.start)
+        if flag != _WHOLE:
+            return self._joined_frames()
+        if next_start > self.end:
+            return None
+        return self._whole_frames(min(self.end, max(next_start, self.start + most_bytes)))
+
+    def check_end(self) -> None:
+        """The stream does not end inside a record.
+
+        Raises:
+            CallerError: it does.
+        """
+        if self.end > self.start:
+            self._check_magic(0, self.start)
+            got = f"only {self.end - self.start:,} bytes of it"
+            raise CallerError.of(self.where(0, self.start), "must be whole", got)
+
+    def where(self, row: int, at: int) -> str:
+        """A place as faults name it: `row` counts from the record at `start`, `at` is in `data`."""
+        record, offset = self._records_before + row + 1, self._bytes_before + at
+        return f"{self._name}, record {record:,} at byte {offset:,}"
+
+    def _whole_frames(self, end: int) -> Frames:
+        """The unsplit records from `start` to `end`, up to the first that is split."""
+        words = self.data[self.start : self.start + (end - self.start) // 4 * 4].view("<u4")
+        # Magic words may also occur in data: only those count to which the lengths lead
+        found = np.flatnonzero(words[:-1] == MAGIC)
+        header = words[found + 1]
+        lengths = (header & LONGEST).astype(np.int64)
+        sizes = HEADER_BYTES // 4 + (lengths + 3) // 4
+        good = (header <= LONGEST) & (found + sizes <= len(words))
+        good[1:] &= found[1:] == (found + sizes)[:-1]
+        count = len(good) if good.all() else int(np.argmin(good))
+        heads = 4 * found[:count]
+        starts = heads + HEADER_BYTES
+        length = 4 * int(found[count - 1] + sizes[count - 1])
+        data = self.data[self.start : self.start + length].tobytes()
+        return Frames(
+            data, starts, starts + lengths[:count], heads + self.start, self.start + length
+        )
+
+    def _joined_frames(self) -> Frames | None:
+        """Some records from `start` on, split ones put together."""
+        messages: list[bytes] = []
+        heads: list[int] = []
+        at = self.start
+        while len(heads) < _MOST_JOINED and (joined := self._joined(len(heads), at)):
+            heads.append(at)
+            message, at = joined
+            messages.append(message)
+        if not heads:
+            return None
+        stops = np.cumsum([len(message) for message in messages])
+        starts = np.concatenate([[0], stops[:-1]])
+        return Frames(b"".join(messages), starts, stops, np.array(heads), at)
+
+    def _joined(self, row: int, at: int) -> tuple[bytes, int] | None:
+        """The message of one record and where the next one begins; None if its end is missing."""
+        parts: list[bytes] = []
+        while at + HEADER_BYTES <= self.end:
+            self._check_magic(row, at)
+            flag, length, next_start = self._header(at)
+            expected = (_MIDDLE, _LAST) if parts else (_WHOLE, _FIRST)
+            if flag not in expected:
+                rule = f"part {len(parts) + 1} must have the flag {expected[0]} or {expected[1]}"
+                raise CallerError.of(self.where(row, at), rule, flag)
+            if next_start > self.end:
+                return None
+            first = at + HEADER_BYTES
+            parts.append(self.data[first : first + length].tobytes())
+            at = next_start
+            if flag in {_WHOLE, _LAST}:
+                return _MAGIC.join(parts), at
+        return None
+
+    def _header(self, at: int) -> tuple[int, int, int]:
+        """Flag and length of the record at `at`, and where the next one begins."""
+        word = int.from_bytes(self.data[at + 4 : at + 8].tobytes(), "little")
+        length = word & LONGEST
+        return word >> 29, length, at + HEADER_BYTES + length + -length % 4
+
+    def _check_magic(self, row: int, at: int) -> None:
+        found = self.data[at : min(self.end, at + 4)].tobytes()
+        if not _MAGIC.startswith(found):
+            rule = f"must begin with the bytes {_MAGIC.hex(' ')}"
+            remedy = "Is this RecordIO-protobuf?"
+            raise CallerError.of(self.where(row, at), rule, found.hex(" "), remedy)
+
+
+def _read_whole(stream: BinaryIO, view: memoryview) -> int:
+    """Read until the view is full or the stream ends; how many bytes were read."""
+    done = 0
+    read_into = getattr(stream, "readinto", None)
+    while done < len(view):
+        if read_into:
+            count = read_into(view[done:])
+        else:
+            piece = stream.read(len(view) - done)
+            count = len(piece)
+            view[done : done + count] = piece
+        if not count:
+            break
+        done += count
+    return done

@@ -1,0 +1,257 @@
+"""What the records of a data set have in common, learned from one of them.
+
+A data set is written by one program, so its records differ only in their numbers. A `Stencil` finds
+the numbers of records which have the same bytes elsewhere; a `Path` those of records in which the
+same things of any lengths follow one another. Both look at many records at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clary.codecs.record_proto import (
+    FLOAT32,
+    INT32,
+    NUMBER_BYTES,
+    Bytes,
+    Integers,
+    Message,
+    Span,
+    Step,
+    Tensor,
+    as_int32,
+    varints,
+)
+
+# A buffer goes on for so long behind its last record, so that words can be read at any position
+SLACK_BYTES = 16
+SIDES = ("features", "label")
+SLOTS = tuple(f"{side} {slot}" for side in SIDES for slot in ("values", "keys", "shape"))
+
+_WHOLE_WORD = 0xFFFFFFFF
+_LONGEST_LENGTH = 4
+_BEYOND = 1 << 62
+
+
+class Table:
+    """Where the numbers of records lie in a buffer.
+
+    kinds: (rows, 2) field numbers of the tensors of features and label; 0 means there is none.
+    spans: (rows, 6, 2) first byte and end of each of `SLOTS`; equal where it is absent.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.kinds = np.zeros((rows, len(SIDES)), np.int64)
+        self.spans = np.zeros((rows, len(SLOTS), 2), np.int64)
+
+    def enter(self, row: int, message: Message, data: bytes, start: int, spare: bytearray) -> None:
+        """Enter one record, whose message begins at `start` of the buffer `data`.
+
+        Scattered numbers are put together at the end of `spare`, which follows the buffer.
+        """
+        for side, name in enumerate(SIDES):
+            tensor = message.tensors.get(name, Tensor())
+            self.kinds[row, side] = tensor.kind
+            for slot, spans in enumerate((tensor.values, tensor.keys, tensor.shape)):
+                if len(spans) == 1:
+                    span = spans[0][0] + start, spans[0][1] + start
+                else:
+                    begin = len(data) + len(spare)
+                    spare += b"".join(data[start + a : start + b] for a, b in spans)
+                    span = begin, len(data) + len(spare)
+                self.spans[row, 3 * side + slot] = span
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Where `count` numbers lie in every record of a stencil; `kind` is the tensor's number."""
+
+    kind: int
+    start: int
+    stop: int
+    count: int
+
+
+class Stencil:
+    """A dense record with holes where its numbers are.
+
+    Args:
+        frame: the whole record with header and padding.
+        features, label: its holes.
+        skipped: where things lie that may differ.
+    """
+
+    def __init__(
+        self, frame: bytes, features: Hole, label: Hole | None, skipped: list[Span]
+    ) -> None:
+        self.size = len(frame)
+        self.features = features
+        self.label = label
+        self._words = _comparisons(frame, [features, label], skipped)
+
+    @classmethod
+    def of(cls, frame: bytes, message: Message, message_start: int) -> Stencil | None:
+        """The stencil of a record that holds `message`; None if its numbers are scattered."""
+        features, label = (message.tensors.get(side, Tensor()) for side in SIDES)
+        if len(features.values) != 1 or len(label.values) > 1:
+            return None
+        skipped = [(start + message_start, stop + message_start) for start, stop in message.skipped]
+        hole = _hole(frame, features, message_start)
+        return cls(
+            frame, hole, _hole(frame, label, message_start) if label.values else None, skipped
+        )
+
+    def repeats(self, data: Bytes, start: int, end: int) -> int:
+        """How many records that fit follow one another from `start` on.
+
+        `start` is a multiple of 4 in an aligned buffer.
+        """
+        count = (end - start) // self.size
+        words = data[start : start + count * self.size].view("<u4").reshape(count, self.size // 4)
+        for column, mask, expected in self._words:
+            found = words[:, column]
+            same = (found if mask == _WHOLE_WORD else found & mask) == expected
+            if not same.all():
+                words = words[: int(np.argmin(same))]
+        return len(words)
+
+    def read(self, hole: Hole, data: Bytes, start: int, out: npt.NDArray[np.float32]) -> None:
+        """Copy the numbers of records that fit, from `start` on, into `out` (rows, count)."""
+        shape = (len(out), hole.stop - hole.start)
+        raw = np.ndarray(shape, np.uint8, data, start + hole.start, (self.size, 1))
+        if hole.kind == FLOAT32:
+            out.view(np.uint8)[...] = raw
+        elif hole.kind == INT32:
+            out[...] = as_int32(varints(raw.ravel()).numbers).reshape(out.shape)
+        else:
+            with np.errstate(over="ignore"):
+                out[...] = np.ascontiguousarray(raw).view("<f8")
+
+
+class Path:
+    """The way through a message: what follows what, whatever the lengths."""
+
+    def __init__(self, message: Message, steps: list[Step]) -> None:
+        self._kinds = [message.tensors.get(side, Tensor()).kind for side in SIDES]
+        self._steps = _merged(steps)
+
+    def enter(
+        self, data: Bytes, starts: Integers, stops: Integers, rows: Integers, table: Table
+    ) -> Integers:
+        """Enter those of the rows on which this way leads to the end; the others are returned.
+
+        Args:
+            data: a buffer that goes on for `SLACK_BYTES` behind the last message.
+            starts, stops: where the message of each record begins and ends, (records,).
+            rows: which records to try.
+        """
+        walk = _Walk(data, starts[rows], stops[rows])
+        for step in self._steps:
+            walk.go(step)
+        walk.keep(walk.at == walk.ends[0])
+        found = rows[walk.rows]
+        table.kinds[found] = self._kinds
+        for slot, span in walk.slots.items():
+            table.spans[found, SLOTS.index(slot)] = np.stack(span, axis=1)
+        others = np.ones(len(rows), bool)
+        others[walk.rows] = False
+        return rows[others]
+
+
+class _Walk:
+    """Goes through many messages in step; those that leave the way drop out.
+
+    rows: which are still on it; at: where each one is; ends: of the messages it is in, innermost
+    last.
+    """
+
+    def __init__(self, data: Bytes, starts: Integers, stops: Integers) -> None:
+        self.rows = np.arange(len(starts))
+        self.at = starts
+        self.ends = [stops]
+        self.slots: dict[str, tuple[Integers, Integers]] = {}
+        self._data = data
+        self._words = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
+
+    def go(self, step: Step) -> None:
+        if step.kind == "close":
+            self.keep(self.at == self.ends[-1])
+            self.ends.pop()
+            return
+        self._expect(step.literal)
+        self._go_in()
+        if step.kind == "take":
+            end = self.ends.pop()
+            if step.slot:
+                self.slots[step.slot] = (self.at, end)
+            self.at = end
+
+    def keep(self, good: npt.NDArray[np.bool_]) -> None:
+        if not good.all():
+            self.rows, self.at = self.rows[good], self.at[good]
+            self.ends = [end[good] for end in self.ends]
+            self.slots = {slot: (a[good], b[good]) for slot, (a, b) in self.slots.items()}
+
+    def _expect(self, literal: bytes) -> None:
+        self.keep(self.at + len(literal) <= self.ends[-1])
+        for start in range(0, len(literal), 8):
+            part = literal[start : start + 8]
+            mask = np.uint64((1 << 8 * len(part)) - 1)
+            expected = np.uint64(int.from_bytes(part, "little"))
+            self.keep(self._words[self.at + start] & mask == expected)
+        self.at = self.at + len(literal)
+
+    def _go_in(self) -> None:
+        """Read the length of what follows and make its end the innermost one."""
+        byte = self._data[self.at]
+        self.at = self.at + 1
+        length = (byte & 0x7F).astype(np.int64)
+        more = np.flatnonzero(byte >= 0x80)
+        for place in range(1, _LONGEST_LENGTH):
+            byte = self._data[self.at[more]]
+            self.at[more] += 1
+            length[more] |= (byte & 0x7F).astype(np.int64) << 7 * place
+            more = more[byte >= 0x80]
+        length[more] = _BEYOND
+        self.ends.append(self.at + length)
+        self.keep(self.ends[-1] <= self.ends[-2])
+
+
+def _hole(frame: bytes, tensor: Tensor, message_start: int) -> Hole:
+    start, stop = (message_start + at for at in tensor.values[0])
+    if tensor.kind == INT32:
+        count = sum(byte < 0x80 for byte in frame[start:stop])
+    else:
+        count = (stop - start) // NUMBER_BYTES[tensor.kind]
+    return Hole(tensor.kind, start, stop, count)
+
+
+def _merged(steps: list[Step]) -> list[Step]:
+    """The steps with bare literals joined to the step that follows."""
+    merged: list[Step] = []
+    literal = b""
+    for step in steps:
+        literal += step.literal
+        if step.kind != "literal":
+            merged.append(step._replace(literal=literal))
+            literal = b""
+    return merged
+
+
+def _comparisons(
+    frame: bytes, holes: list[Hole | None], skipped: list[Span]
+) -> list[tuple[int, int, int]]:
+    """Words of the frame in which records must agree: column, mask and expected value."""
+    masks = np.full(len(frame), 0xFF, np.uint8)
+    for start, stop in skipped:
+        masks[start:stop] = 0
+    for hole in holes:
+        if hole:
+            # The high bits of packed integers say how long each one is
+            masks[hole.start : hole.stop] = 0x80 if hole.kind == INT32 else 0
+    mask = masks.view("<u4")
+    expected = np.frombuffer(frame, "<u4") & mask
+    return [(int(at), int(mask[at]), int(expected[at])) for at in np.flatnonzero(mask)]
