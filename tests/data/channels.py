@@ -38,9 +38,10 @@ def write_csv(path: Path, lines: Sequence[str], *, end: str = "\n", packed: bool
 
 
 def write_recordio(path: Path, batch: Batch) -> None:
+    """A file of records; of no bytes if there are no rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
-        write_records([batch], out)
+        write_records([batch] if batch.rows else [], out)
 
 
 def over(

@@ -79,8 +79,9 @@ def test_marks_and_empty_files_are_left_out_and_named(tmp_path: Path) -> None:
 def test_compressed_files_are_read(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv.gz", ["1,2"], packed=True)
     write_csv(tmp_path / "b.csv", ["3,4"])
-    # As Spark writes a partition without rows.
+    # As Spark writes partitions without rows.
     (tmp_path / "c.csv.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "0").write_bytes(gzip.compress(b""))
     assert _channel(tmp_path).read().dense().tolist() == [[1, 2], [3, 4]]
 
 
@@ -152,14 +153,14 @@ def test_a_declared_type_that_the_bytes_contradict_is_refused_at_once(
     tmp_path: Path, declared: str
 ) -> None:
     write_recordio(tmp_path / "a.csv", Batch(np.ones((2, 3), np.float32)))
-    message = f"channel train, a.csv: declared as {declared}, got 'what looks like application/x-r"
+    message = f"train, a.csv: is declared as {declared} and looks like application/x-record"
     with pytest.raises(CallerError, match=message):
         _channel(tmp_path, Contents(UNSUPERVISED, declared))
 
 
 def test_records_declared_and_text_found_is_refused(tmp_path: Path) -> None:
     write_csv(tmp_path / "a", ["1,2"])
-    with pytest.raises(CallerError, match="declared as application/x-recordio-protobuf, got 'what"):
+    with pytest.raises(CallerError, match="declared as application/x-recordio-protobuf and looks"):
         _channel(tmp_path, Contents(UNSUPERVISED, "application/x-recordio-protobuf"))
 
 

@@ -133,6 +133,16 @@ def test_wrapping_makes_recordio_of_single_messages(tmp_path: Path) -> None:
     assert epochs[0][0].labels().tolist() == [1, 1, 1]
 
 
+def test_long_files_lose_no_row(tmp_path: Path) -> None:
+    # Longer than what decoders read at once, several times over.
+    line, count = "1.25,-2.5," + "0.125," * 40 + "7", 60_000
+    write_csv(tmp_path / "data/a", [line] * count)
+    write_csv(tmp_path / "data/b", [line] * 10)
+    assert (tmp_path / "data/a").stat().st_size > 14_000_000
+    for epoch in _modes(Source("train", str(tmp_path / "data")), tmp_path, 5_000, None):
+        assert sum(batch.rows for batch in epoch) == count + 10
+
+
 def test_epochs_left_early_agree(tmp_path: Path) -> None:
     for number in range(3):
         write_csv(tmp_path / f"data/{number}", _LINES[number::3])

@@ -94,6 +94,8 @@ def test_what_is_missing_here_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CallerError, match="there are no files in the folder"):
         resolve(Source("train", str(tmp_path / "empty")), Stores())
+    with pytest.raises(CallerError, match="must be a file or a folder, got '/dev/null'"):
+        resolve(Source("train", "/dev/null"), Stores())
 
 
 def _manifest(tmp_path: Path, content: object) -> Source:
@@ -241,12 +243,6 @@ def test_a_request_is_read_with_the_jobs_defaults() -> None:
         record_wrapper="RecordIO",
         shuffle_seed=7,
     )
-    assert source.inputdataconfig() == {
-        "ContentType": "text/csv",
-        "TrainingInputMode": "Pipe",
-        "S3DistributionType": "ShardedByS3Key",
-        "RecordWrapperType": "RecordIO",
-    }
 
 
 def test_a_small_request_has_sagemakers_defaults() -> None:
@@ -254,11 +250,7 @@ def test_a_small_request_has_sagemakers_defaults() -> None:
     source = Source.from_request(
         {"ChannelName": "train", "DataSource": {"S3DataSource": s3}, "InputMode": "FastFile"}
     )
-    assert source.inputdataconfig() == {
-        "TrainingInputMode": "FastFile",
-        "S3DistributionType": "FullyReplicated",
-        "RecordWrapperType": "None",
-    }
+    assert source == Source("train", "s3://b/train", input_mode="FastFile")
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,19 @@ def test_parquet_is_refused_before_a_pipe_is_made(tmp_path: Path, content_type: 
     assert names_in(tmp_path) == ["data"]
 
 
+def test_texts_that_cannot_be_joined_are_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "data/a.csv", ["1"])
+    for charset in ("utf-16", "nonsense"):
+        source = _local(tmp_path, input_mode="Pipe", content_type=f"text/csv;charset={charset}")
+        with pytest.raises(
+            CallerError, match=f"texts in a pipe must be in UTF-8 .*got '{charset}'"
+        ):
+            stage(source, tmp_path)
+    source = _local(tmp_path, input_mode="Pipe", content_type="text/csv;charset=latin-1")
+    with stage(source, tmp_path):
+        assert _stream(tmp_path) == b"1\n"
+
+
 def test_the_pipe_of_s3_objects(s3: S3Server, tmp_path: Path) -> None:
     s3.put("pipes", "set/a.csv", b"1,2")
     s3.put("pipes", "set/b.csv.gz", gzip.compress(b"3,4"))

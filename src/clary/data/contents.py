@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from clary.codecs import formats
 from clary.codecs.batch import Batch
-from clary.codecs.content_type import (
-    CSV,
-    JSON,
-    JSONLINES,
-    LIBSVM,
-    PARQUET,
-    ContentType,
-    parse_content_type,
-)
+from clary.codecs.content_type import CSV, LIBSVM, PARQUET, ContentType, parse_content_type
 from clary.codecs.reading import Reading
 from clary.errors import CallerError
 from clary.spec.channels import ChannelSpec
@@ -91,9 +82,8 @@ class Decoder:
             CallerError: the bytes cannot be read, or the rows are not as wide as they must be.
         """
         for block in formats.decode(stream, name, self.content_type, self._reading):
-            if block.rows:
-                self._check_width(block, name)
-                yield replace(block, label=None) if self._contents.spec.label == "none" else block
+            self._check_width(block, name)
+            yield replace(block, label=None) if self._contents.spec.label == "none" else block
 
     def _check_width(self, block: Batch, name: str) -> None:
         """Decoders compare the rows of one file; libsvm's say no width at all."""
@@ -109,22 +99,12 @@ class Decoder:
 
 
 def _settled(channel: str, contents: Contents, head: bytes, name: str) -> ContentType:
-    declared = contents.content_type and parse_content_type(contents.content_type)
-    if not declared:
-        return _taken(channel, contents.spec, formats.sniff(_plain(head), name))
-    _taken(channel, contents.spec, declared)
-    try:
-        found = formats.sniff(_plain(head), name)
-    except CallerError:
-        # Of a format that cannot be told: its decoder knows better what is wrong.
-        return declared
-    if _contradicts(declared.name, found.name, head):
-        raise CallerError.of(
-            f"channel {channel}, {name}",
-            f"declared as {declared.name}",
-            f"what looks like {found.name}",
-            "Correct the content type, or leave it out.",
-        )
+    if not contents.content_type:
+        return _taken(channel, contents.spec, formats.sniff(head, name))
+    declared = _taken(channel, contents.spec, parse_content_type(contents.content_type))
+    fault = formats.contradiction(declared, head, name)
+    if fault:
+        raise CallerError(replace(fault, thing=f"channel {channel}, {fault.thing}"))
     return declared
 
 
@@ -134,22 +114,3 @@ def _taken(channel: str, spec: ChannelSpec, content_type: ContentType) -> Conten
         known = ", ".join(dict.fromkeys(taken))
         raise CallerError.of(f"channel {channel}", f"takes {known}", content_type.name)
     return content_type
-
-
-def _contradicts(declared: str, found: str, head: bytes) -> bool:
-    if {declared, found} == {JSON, JSONLINES}:
-        return False
-    if declared == LIBSVM and found == CSV:
-        # Rows without features have labels only.
-        return b"," in head
-    return declared != found
-
-
-def _plain(head: bytes) -> bytes:
-    """The head as it is without gzip."""
-    if not head.startswith(b"\x1f\x8b"):
-        return head
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-    except zlib.error:
-        return head

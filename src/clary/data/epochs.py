@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from clary.codecs import formats
-from clary.codecs.content_type import JSON, JSONLINES, PARQUET, parse_content_type
+from clary.codecs.content_type import JSON, JSONLINES, PARQUET, ContentType, parse_content_type
 from clary.codecs.record_frames import LONGEST, framed
 from clary.data.contents import HEAD_BYTES
 from clary.data.shards import host_items
@@ -66,26 +66,41 @@ def _in_lines(source: Source, items: Sequence[Item]) -> bool:
     """Whether objects are text, whose last lines may lack their ends.
 
     Raises:
-        CallerError: the objects are Parquet.
+        CallerError: they cannot be one stream.
     """
-    name = _format(source, items)
-    if name == PARQUET:
+    content_type = _content_type(source, items)
+    if content_type.name == PARQUET:
         raise cannot_stream(source.channel)
-    return name.startswith("text/") or name in {JSON, JSONLINES}
+    charset = content_type.parameters.get("charset") or content_type.parameters.get("encoding")
+    if charset and not _is_like_ascii(charset):
+        raise CallerError.of(
+            f"channel {source.channel}",
+            "texts in a pipe must be in UTF-8 or another charset that contains ASCII",
+            charset,
+            "Use the input mode File or FastFile.",
+        )
+    return content_type.name.startswith("text/") or content_type.name in {JSON, JSONLINES}
 
 
-def _format(source: Source, items: Sequence[Item]) -> str:
+def _is_like_ascii(charset: str) -> bool:
+    try:
+        return "0,\n".encode(charset) == b"0,\n"
+    except LookupError:
+        return False
+
+
+def _content_type(source: Source, items: Sequence[Item]) -> ContentType:
     if source.content_type:
-        return parse_content_type(source.content_type).name
+        return parse_content_type(source.content_type)
     for item in items:
         with _opened(item.parts[0], must_be_gzip=False) as stream:
             head = stream.read(HEAD_BYTES)
         if head:
             # What cannot be told goes through as it is; the reader says what it misses.
             with suppress(CallerError):
-                return formats.sniff(head, item.name).name
+                return formats.sniff(head, item.name)
             break
-    return ""
+    return ContentType("")
 
 
 @contextmanager

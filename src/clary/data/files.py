@@ -16,7 +16,7 @@ from clary.data.feeder import raise_failure
 from clary.data.intake import DecodedChannel
 from clary.data.shards import shuffled
 from clary.data.sources import is_data
-from clary.data.streams import BUFFER_BYTES, PeekedStream
+from clary.data.streams import BUFFER_BYTES, PeekedStream, is_empty
 from clary.errors import CallerError
 from clary.storage.folder import FolderStore
 from clary.storage.store import StoredObject
@@ -84,7 +84,7 @@ class FolderChannel(DecodedChannel):
         for file in self._files:
             with self._stream(file) as stream:
                 head = stream.read(HEAD_BYTES)
-            if head:
+            if not is_empty(head):
                 return head, file.key
         raise CallerError.of(f"channel {self.name}", "its files must not be empty")
 

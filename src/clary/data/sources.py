@@ -68,15 +68,6 @@ class Source:
             shuffle_seed=channel.get("ShuffleConfig", {}).get("Seed"),
         )
 
-    def inputdataconfig(self) -> dict[str, str]:
-        """The channel's entry in the container's inputdataconfig.json."""
-        entry: dict[str, str] = {
-            "TrainingInputMode": self.input_mode,
-            "S3DistributionType": self.distribution,
-            "RecordWrapperType": self.record_wrapper,
-        }
-        return {"ContentType": self.content_type, **entry} if self.content_type else entry
-
     def _faults(self) -> Iterator[Fault]:
         thing = f"channel {self.channel}"
         augmented = self.data_type == "AugmentedManifestFile"
@@ -149,6 +140,8 @@ def _local_items(channel: str, path: Path) -> list[Item]:
         return [Item(path.name, (Location(FolderStore(path.parent), path.name),))]
     if not path.exists():
         raise CallerError.of(f"channel {channel}", "there is no such file or folder", str(path))
+    if not path.is_dir():
+        raise CallerError.of(f"channel {channel}", "must be a file or a folder", str(path))
     store = FolderStore(path)
     items = [Item(each.key, (Location(store, each.key),)) for each in store.objects()]
     if not items:

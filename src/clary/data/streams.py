@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from clary.data.contents import HEAD_BYTES
@@ -47,6 +47,15 @@ class PeekedStream(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+
+def is_empty(head: bytes) -> bool:
+    """Whether there are no bytes, or gzip of none."""
+    if not head.startswith(_GZIP):
+        return not head
+    with suppress(zlib.error):
+        return not zlib.decompressobj(wbits=31).decompress(head, 1)
+    return False
 
 
 def _first_bytes(source: io.FileIO) -> bytes:
