@@ -6,6 +6,7 @@ give the same answers.
 
 from __future__ import annotations
 
+import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from clary.algorithms import responder_of
 from clary.codecs.batch import Batch, concatenate
-from clary.codecs.content_type import JSON, ContentType, parse_content_type
+from clary.codecs.content_type import CSV, JSON, JSONLINES, ContentType, parse_content_type
 from clary.codecs.formats import decode, sniff
 from clary.codecs.reading import Reading
 from clary.codecs.responses import encode_answers
@@ -68,26 +69,19 @@ def answers(
     Raises:
         CallerError: the rows are malformed, or do not fit the model; `name` says where they are.
     """
-    inference = model.algorithm.inference
-    reading = Reading(label_size=read.label_size(0), width=model.width, missing=inference.missing)
+    reading = Reading(
+        label_size=read.label_size(0),
+        width=model.width,
+        missing=model.algorithm.inference.missing,
+    )
     batches = _some(decode(stream, name, read, reading), name)
-    respond = responder_of(model.algorithm)
-    if respond and written.name == JSON:
-        yield respond(model, concatenate(list(batches)), written, serving)
-    elif respond:
-        for batch in batches:
-            yield respond(model, batch, written, serving)
-    elif written.name == JSON:
-        outputs = _joined([model.predict(batch) for batch in batches])
-        yield encode_answers(outputs, inference, written)
-    else:
-        for batch in batches:
-            yield encode_answers(model.predict(batch), inference, written)
+    pieces = _written(model, batches, written, serving)
+    return _parted(pieces) if written.name in {CSV, JSONLINES} else pieces
 
 
 def request_type(inference: Inference, header: str | None, head: bytes) -> ContentType:
-    """The type of a request: what its header says; without one, what its first bytes look like,
-    else the algorithm's default.
+    """The type of a request: what its header says; without one, what its first bytes are, and if
+    they do not tell, the algorithm's default.
 
     Raises:
         UnsupportedContentType: the algorithm does not read it.
@@ -138,6 +132,32 @@ def _best(header: str, returns: tuple[str, ...], default: str | None) -> Content
     return replace(ranges[-place].type, name=offers[-rank])
 
 
+def _written(
+    model: Model, batches: Iterator[Batch], content_type: ContentType, serving: Serving
+) -> Iterator[bytes]:
+    inference = model.algorithm.inference
+    respond = responder_of(model.algorithm)
+    if respond and content_type.name == JSON:
+        yield respond(model, concatenate(list(batches)), content_type, serving)
+    elif respond:
+        for batch in batches:
+            yield respond(model, batch, content_type, serving)
+    elif content_type.name == JSON:
+        outputs = _joined([model.predict(batch) for batch in batches])
+        yield encode_answers(outputs, inference, content_type)
+    else:
+        for batch in batches:
+            yield encode_answers(model.predict(batch), inference, content_type)
+
+
+def _parted(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A newline after each piece but the last, where it has none itself."""
+    ended = True
+    for piece in pieces:
+        yield piece if ended else b"\n" + piece
+        ended = piece.endswith(b"\n")
+
+
 @dataclass(frozen=True)
 class _Range:
     """One entry of an Accept header."""
@@ -181,27 +201,24 @@ def _canonical(names: Sequence[str]) -> list[str]:
 
 
 def _guessed(head: bytes, inference: Inference) -> ContentType:
-    default = ContentType(inference.default_content_type)
     try:
         found = sniff(head, BODY)
     except CallerError:
-        return default
-    return found if found.name in _canonical(inference.accepts) else default
+        return ContentType(inference.default_content_type)
+    return _named_type(found.name, inference.accepts)
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
     """A gzipped body unpacked, but no further than the limit: a little can hold very much."""
     if not body.startswith(_GZIP):
         return body
-    unpacker = zlib.decompressobj(wbits=31)
     try:
-        unpacked = unpacker.decompress(body, limit + 1)
-    except zlib.error as error:
+        with gzip.open(io.BytesIO(body)) as unpacker:
+            unpacked = unpacker.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise CallerError.of(BODY, f"is damaged gzip ({error})") from None
     if len(unpacked) > limit:
         raise PayloadTooLarge.of(BODY, f"must unpack to at most {limit:,} bytes")
-    if not unpacker.eof:
-        raise CallerError.of(BODY, "is gzip that ends too early")
     return unpacked
 
 
