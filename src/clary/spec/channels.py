@@ -17,8 +17,7 @@ class ChannelSpec:
     `label` says whether rows carry a label: `first` (supervised; text/csv defaults to one label
     column), `none` (unsupervised; a label is dropped), `optional` (used where it is there).
     `missing` allows empty and NaN features. `beyond` are content types that SageMaker's own image
-    does not take and Clary does. `weights` names the hyperparameter which, when 1, says that the
-    CSV column after the label is the row's weight.
+    does not take and Clary does.
     """
 
     name: str
@@ -31,7 +30,6 @@ class ChannelSpec:
     label: Label = "first"
     missing: bool = False
     default_content_type: str = "application/x-recordio-protobuf"
-    weights: str = ""
 
     def describe(self) -> dict[str, Any]:
         return {

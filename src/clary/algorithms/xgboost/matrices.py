@@ -67,7 +67,8 @@ def read(channel: Channel, cluster: Cluster, stopped: Callable[[], bool]) -> Row
     """
     blocks = []
     for block in channel.batches(_BLOCK_ROWS):
-        blocks.append(block)
+        if block.rows:
+            blocks.append(block)
         if stopped():
             break
     width = max((block.width for block in blocks), default=0)

@@ -36,11 +36,13 @@ class Plan:
     engine: metrics as the engine wants them written, by what we call them; if there are none, and
     none of ours, the engine evaluates the objective's own.
     ours: metrics computed here.
+    given: both, in the order they were asked for.
     watched: the metric that early stopping looks at; empty means the last there is.
     """
 
     engine: Mapping[str, str]
     ours: tuple[str, ...]
+    given: tuple[str, ...]
     watched: str
 
     def parameters(self) -> dict[str, Any]:
@@ -59,7 +61,8 @@ class Plan:
 
     def ordered(self, scores: Mapping[str, float]) -> dict[str, float]:
         """The scores of one data set in the order of SageMaker's log lines."""
-        return dict(sorted(scores.items(), key=lambda one: one[0] in _LAST))
+        names = [name for name in self.given or scores if name in scores]
+        return {name: scores[name] for name in sorted(names, key=lambda name: name in _LAST)}
 
     def declared(self, scores: Mapping[str, float]) -> dict[str, float]:
         """The scores by the names that metrics are declared with.
@@ -86,7 +89,7 @@ def plan_for(params: XGBoostHyperparameters) -> Plan:
     ours = tuple(name for name in given if _is_ours(name, params.objective))
     rho = f"@{params.tweedie_variance_power:g}"
     engine = {n: n + rho * (n == "tweedie-nloglik") for n in given if n not in ours}
-    return Plan(engine, ours, watched)
+    return Plan(engine, ours, tuple(given), watched)
 
 
 def is_maximized(name: str) -> bool:

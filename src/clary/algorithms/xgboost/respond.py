@@ -6,6 +6,7 @@ each row whatever type is accepted. With SAGEMAKER_INFERENCE_OUTPUT it is the ke
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from clary.algorithms.xgboost.metrics import classes
 from clary.algorithms.xgboost.model import XGBoostModel
 from clary.codecs.batch import Batch, Floats
 from clary.codecs.content_type import CSV, JSON, JSONLINES, ContentType
-from clary.codecs.responses import encode_answers
+from clary.codecs.record_writing import write_dense
 from clary.errors import CallerError
 from clary.settings import Serving
 
@@ -36,13 +37,13 @@ def respond(
     score = np.asarray(model.predict(batch)["score"])
     if serving.inference_output:
         chosen = selected(model.objective, model.num_class, score, serving.inference_output)
-        return _written(chosen, content_type, model)
+        return _written(chosen, content_type)
     if serving.batch:
         return _lines(str(value) for value in score.tolist())
     if content_type.name == CSV:
         rows = score.reshape(len(score), -1).tolist()
         return _lines(",".join(map(str, row)) for row in rows)
-    return _written({"score": score}, content_type, model)
+    return _written({"score": score}, content_type)
 
 
 def selected(
@@ -94,11 +95,11 @@ def _known(objective: str, num_class: int | None, score: Floats) -> dict[str, np
     }
 
 
-def _written(
-    outputs: Mapping[str, npt.NDArray[Any]], content_type: ContentType, model: XGBoostModel
-) -> bytes:
+def _written(outputs: Mapping[str, npt.NDArray[Any]], content_type: ContentType) -> bytes:
     if content_type.name not in {CSV, JSON, JSONLINES}:
-        return encode_answers(outputs, model.algorithm.inference, content_type)
+        records = io.BytesIO()
+        write_dense(records, None, outputs)
+        return records.getvalue()
     columns = [values.tolist() for values in outputs.values()]
     rows = list(zip(*columns, strict=True))
     if content_type.name == CSV:

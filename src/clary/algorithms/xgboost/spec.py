@@ -248,8 +248,8 @@ ALGORITHM = Algorithm(
     images=("sagemaker-xgboost", "xgboost"),
     hyperparameters=XGBoostHyperparameters,
     channels=(
-        ChannelSpec("train", "Rows to learn from.", required=True, content_types=_TYPES, beyond=(JSONLINES,), missing=True, default_content_type=LIBSVM, weights="csv_weights"),
-        ChannelSpec("validation", "Rows that every round is scored on.", content_types=_TYPES, beyond=(JSONLINES,), missing=True, default_content_type=LIBSVM, weights="csv_weights"),
+        ChannelSpec("train", "Rows to learn from.", required=True, content_types=_TYPES, beyond=(JSONLINES,), missing=True, default_content_type=LIBSVM),
+        ChannelSpec("validation", "Rows that every round is scored on.", content_types=_TYPES, beyond=(JSONLINES,), missing=True, default_content_type=LIBSVM),
     ),
     metrics=(
         *(_metric("validation", *one) for one in _METRICS),
