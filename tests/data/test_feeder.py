@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import signal
 import subprocess
@@ -13,7 +14,14 @@ from typing import BinaryIO
 
 import pytest
 
-from clary.data.feeder import Feeder, FilePipes, failure_path, pipe_path, raise_failure
+from clary.data.feeder import (
+    Feeder,
+    FilePipes,
+    failure_path,
+    leave_failure,
+    pipe_path,
+    raise_failure,
+)
 from clary.errors import CallerError
 from clary.storage.folder import FolderStore
 from clary.storage.location import Location
@@ -129,6 +137,16 @@ def test_a_failure_of_ours_is_not_the_users(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="channel train: ZeroDivisionError"):
         raise_failure(tmp_path, "train")
     made.close()
+
+
+def test_what_a_killed_feeder_left_is_cleared_away(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train_0")
+    leave_failure(tmp_path, "train", ZeroDivisionError())
+    made = Feeder(tmp_path, "train", _chunks)
+    assert (tmp_path / "train_0").read_bytes() == _epoch_bytes(0)
+    raise_failure(tmp_path, "train")
+    made.close()
+    assert names_in(tmp_path) == []
 
 
 def test_no_failure_is_no_error(tmp_path: Path) -> None:

@@ -245,6 +245,12 @@ def test_a_request_is_read_with_the_jobs_defaults() -> None:
     )
 
 
+def test_a_request_for_a_file_system_is_refused() -> None:
+    source = {"FileSystemDataSource": {"FileSystemId": "fs-0123456789"}}
+    with pytest.raises(CallerError, match="channel train: its DataSource must be an S3DataSource"):
+        Source.from_request({"ChannelName": "train", "DataSource": source})
+
+
 def test_a_small_request_has_sagemakers_defaults() -> None:
     s3 = {"S3Uri": "s3://b/train", "S3DataType": "S3Prefix"}
     source = Source.from_request(
@@ -256,6 +262,7 @@ def test_a_small_request_has_sagemakers_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"data_type": "Converse"}, "S3DataType must be one of .*, got 'Converse'"),
         ({"data_type": "AugmentedManifestFile"}, "needs the input mode Pipe, got 'File'"),
         ({"data_type": "AugmentedManifestFile", "input_mode": "Pipe"}, "1 to 16 attributes, got 0"),
         ({"attribute_names": ("a",)}, "belong to AugmentedManifestFile, got 'S3Prefix'"),

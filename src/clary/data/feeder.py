@@ -52,7 +52,8 @@ class Feeder:
         self._chunks = chunks
         self._stopping = Event()
         self._current = pipe_path(folder, channel, 0)
-        os.mkfifo(self._current)
+        failure_path(folder, channel).unlink(missing_ok=True)
+        _make_pipe(self._current)
         self._thread = Thread(target=self._run, name=f"feeder {channel}", daemon=True)
         self._thread.start()
 
@@ -84,7 +85,7 @@ class Feeder:
             with closing(self._chunks(epoch)) as chunks:
                 _pour(chunks, pipe, self._stopping)
             following = pipe_path(self._folder, self._channel, epoch + 1)
-            os.mkfifo(following)
+            _make_pipe(following)
             self._current.unlink(missing_ok=True)
             self._current = following
         except Exception as error:
@@ -108,6 +109,7 @@ class FilePipes:
         self._paths = list(files)
         self._stopping = Event()
         self._pouring: set[Thread] = set()
+        failure_path(folder, channel).unlink(missing_ok=True)
         for path in self._paths:
             os.mkfifo(path)
         self._thread = Thread(target=self._run, name=f"files of {channel}", daemon=True)
@@ -185,6 +187,13 @@ def raise_failure(folder: Path, channel: str) -> None:
     if whose == "ClientError":
         raise CallerError.of(f"channel {channel}", reason)
     raise RuntimeError(f"channel {channel}: {reason}")
+
+
+def _make_pipe(path: Path) -> None:
+    """A new pipe, also where a killed feeder left one."""
+    if path.is_fifo():
+        path.unlink()
+    os.mkfifo(path)
 
 
 def _pour(chunks: Iterable[bytes], pipe: int, stopping: Event) -> None:

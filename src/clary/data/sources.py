@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from clary.errors import CallerError, Fault, raise_all
 from clary.spec.channels import Distribution, InputMode
@@ -52,9 +52,12 @@ class Source:
         `input_mode` is the job's, for channels without their own.
 
         Raises:
-            CallerError: its members contradict each other.
+            CallerError: it is no source in S3, or its members contradict each other.
         """
-        s3 = channel["DataSource"]["S3DataSource"]
+        s3 = channel.get("DataSource", {}).get("S3DataSource")
+        if s3 is None:
+            name = f"channel {channel['ChannelName']}"
+            raise CallerError.of(name, "its DataSource must be an S3DataSource")
         return cls(
             channel=channel["ChannelName"],
             uri=s3["S3Uri"],
@@ -71,6 +74,9 @@ class Source:
     def _faults(self) -> Iterator[Fault]:
         thing = f"channel {self.channel}"
         augmented = self.data_type == "AugmentedManifestFile"
+        if self.data_type not in get_args(DataType):
+            rule = f"S3DataType must be one of {', '.join(get_args(DataType))}"
+            yield Fault(thing, rule, self.data_type)
         if augmented and self.input_mode != "Pipe":
             yield Fault(thing, "AugmentedManifestFile needs the input mode Pipe", self.input_mode)
         if augmented and not 1 <= len(self.attribute_names) <= _MOST_ATTRIBUTES:

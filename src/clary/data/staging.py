@@ -60,10 +60,11 @@ def stage(
         CallerError: the source has nothing, cannot be read, or cannot come in this input mode.
     """
     items = resolve(source, stores or Stores())
+    folder.mkdir(parents=True, exist_ok=True)
     if source.input_mode == "Pipe":
         return Staged(Feeder(folder, source.channel, epochs(source, items, rank, hosts)))
     target = folder / source.channel
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     if any(target.iterdir()):
         raise FileExistsError(f"{target} holds files of something else")
     try:

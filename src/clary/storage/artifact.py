@@ -17,6 +17,7 @@ from clary.errors import CallerError
 from clary.storage.folder import (
     FolderStore,
     disk_full_explained,
+    explained,
     inside,
     temporary_sibling,
     whole_file,
@@ -80,9 +81,12 @@ def unpack(archive: Path, folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise CallerError.of(str(folder), "must be new or empty to unpack an archive there")
     partial = temporary_sibling(folder)
-    partial.mkdir(parents=True)
+    with explained(folder):
+        partial.mkdir(parents=True)
     try:
-        with archive.open("rb") as source, _refusals(archive), disk_full_explained(folder):
+        with explained(archive):
+            source = archive.open("rb")
+        with source, _refusals(archive), disk_full_explained(folder):
             _extract(source, _most_bytes(archive), partial)
         partial.replace(folder)
     except BaseException:

@@ -35,7 +35,7 @@ class FolderStore:
         return sorted(found, key=lambda each: os.fsencode(each.key))
 
     def open(self, key: str) -> BinaryIO:
-        with _explained(self.local(key)):
+        with explained(self.local(key)):
             return self.local(key).open("rb")
 
     def local(self, key: str) -> Path:
@@ -72,22 +72,41 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         CallerError: the folder cannot be written, or the disk is full.
     """
     if path.exists() and not path.is_file():
-        with _explained(path), path.open("wb") as stream:
+        with explained(path):
+            stream = path.open("wb")
+        with disk_full_explained(path), stream:
             yield stream
         return
     partial = temporary_sibling(path)
-    with _explained(path.parent):
+    with explained(path.parent):
         stream = partial.open("xb")
     try:
         with disk_full_explained(path), stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        with _explained(path):
+        with explained(path):
             partial.replace(path)
             _sync_folder(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """The file system's refusals to open, list or rename in the user's words."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise CallerError.of(str(path), "does not exist") from error
+        if isinstance(error, IsADirectoryError):
+            raise CallerError.of(str(path), "must be a file and is a folder") from error
+        if isinstance(error, PermissionError) or error.errno in {errno.EROFS, errno.ELOOP}:
+            raise CallerError.of(str(path), f"cannot be used: {error.strerror}") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise CallerError.of(str(path), "the name is too long for this file system") from error
         raise
 
 
@@ -117,14 +136,14 @@ def is_partial(name: str) -> bool:
 
 
 def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[StoredObject]:
-    with _explained(folder):
+    with explained(folder):
         entries = list(os.scandir(folder))
         here = folder.stat()
     lineage = (*above, (here.st_dev, here.st_ino))
     for entry in entries:
         if is_partial(entry.name):
             continue
-        with _explained(Path(entry.path)):
+        with explained(Path(entry.path)):
             found = entry.stat()
         if stat.S_ISDIR(found.st_mode):
             if (found.st_dev, found.st_ino) not in lineage:
@@ -139,20 +158,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """The file system's refusals in the user's words."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise CallerError.of(str(path), "does not exist") from error
-        if isinstance(error, IsADirectoryError):
-            raise CallerError.of(str(path), "must be a file and is a folder") from error
-        if isinstance(error, PermissionError) or error.errno in {errno.EROFS, errno.ELOOP}:
-            raise CallerError.of(str(path), f"cannot be used: {error.strerror}") from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise CallerError.of(str(path), "the name is too long for this file system") from error
-        raise
