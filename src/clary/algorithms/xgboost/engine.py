@@ -29,6 +29,7 @@ _NOT_PASSED = frozenset(
         "deterministic_histogram",
         "early_stopping_rounds",
         "eval_metric",
+        "lambda_bias",
         "nthread",
         "seed",
         "silent",
@@ -177,8 +178,6 @@ def _chosen(params: XGBoostHyperparameters) -> tuple[dict[str, Any], list[str]]:
 def _useless(name: str, params: XGBoostHyperparameters) -> str:
     if name in _DROPOUT and params.booster != "dart":
         return "only booster dart drops trees"
-    if name == "lambda_bias" and params.booster != "gblinear":
-        return "only booster gblinear has a bias"
     if name in _TREES and params.booster == "gblinear":
         return "booster gblinear grows no trees"
     needed = _OF_OBJECTIVE.get(name, params.objective)
@@ -227,6 +226,8 @@ def _history(params: XGBoostHyperparameters, on_gpu: bool) -> list[str]:
         notices.append("deterministic_histogram: histograms are deterministic always")
     if params.predictor not in {None, "auto"}:
         notices.append("predictor: predictions are made where the training runs")
+    if params.lambda_bias > 0:
+        notices.append("lambda_bias: no effect, the bias of a linear model is not penalized")
     if params.prob_buffer_row is not None:
         notices.append("prob_buffer_row: no effect, files are read by Clary")
     if params.booster == "gblinear" and not params.nthread and _threads(params) == 1:

@@ -180,7 +180,7 @@ class XGBoostHyperparameters(Hyperparameters):
     grow_policy: Literal["depthwise", "lossguide"] = choice("Where new nodes are added.", "depthwise", "lossguide", default="depthwise", when="tree_method is hist or approx")
     interaction_constraints: tuple[Any, ...] | None = free_json("Lists of features (from 0) that may interact, as in [[0,2],[3,4]].", when="tree_method is set to exact, hist or approx")
     lambda_: float | None = number("L2 penalty on leaf weights.", default=1, left_to_engine=True, min=0, aliases=("reg_lambda",))
-    lambda_bias: float = number("L2 penalty on the bias.", default=0, min=0, max=1, when="booster is gblinear")
+    lambda_bias: float = number("L2 penalty on the bias. Today's engine has none.", default=0, min=0, max=1, when="booster is gblinear")
     max_bin: int = integer("Most histogram bins of a feature; the engine wants at least 2.", default=256, min=0, when="tree_method is hist or approx")
     max_delta_step: float = number("Most that a leaf's weight may be; 0 means no limit. 1 to 10 helps unbalanced logistic regression.", default=0, min=0)
     max_depth: int = integer("Greatest depth of a tree; 0 means no limit.", default=6, min=0)
