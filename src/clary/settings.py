@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,27 @@ def seed() -> int:
 def rendezvous() -> str | None:
     """`host:port` where the hosts of one training meet: CLARY_RENDEZVOUS, set by the launcher."""
     return os.environ.get("CLARY_RENDEZVOUS") or None
+
+
+def algorithm() -> str | None:
+    """Which algorithm a container trains: CLARY_ALGORITHM."""
+    return os.environ.get("CLARY_ALGORITHM") or None
+
+
+def options() -> dict[str, str]:
+    """What a container's training is asked for beyond hyperparameters: CLARY_OPTIONS, a JSON object.
+
+    Raises:
+        CallerError: it is something else.
+    """
+    text = os.environ.get("CLARY_OPTIONS") or "{}"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise CallerError.of("environment variable CLARY_OPTIONS", "must be a JSON object", text)
+    return {name: str(value) for name, value in found.items()}
 
 
 def memory_bytes() -> int:

@@ -67,6 +67,8 @@ class Run(Generic[P]):
     initial_model: folder of the model to go on from (the `model` channel), or None.
     rng: the only source of randomness; the same on every host.
     stop: set when the training is to end early and keep what it has.
+    options: what was asked for beyond hyperparameters, of the algorithm's declared `options`.
+    output: folder for files beside the model, or None.
     notes: what fit wants on record beside the model (`auto` resolved, curves for the report).
     """
 
@@ -81,6 +83,7 @@ class Run(Generic[P]):
     initial_model: Path | None = None
     output: Path | None = None
     stopping: Event = field(default_factory=Event)
+    options: Mapping[str, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -70,6 +70,8 @@ class Algorithm:
     hardware: Hardware = field(default_factory=Hardware)
     # A channel named model holding an earlier model.tar.gz to go on from
     incremental: bool = False
+    # What can be asked for beyond hyperparameters, without changing the model (`elbow`)
+    options: tuple[str, ...] = ()
     # How far metrics of two hosts may lie from those of one host, relative
     hosts_tolerance: float = 1e-4
 
