@@ -186,6 +186,18 @@ def test_a_width_that_is_off_by_the_label_is_explained(tmp_path: Path) -> None:
         _channel(tmp_path, Contents(SUPERVISED, "text/csv", width=3)).read()
 
 
+def test_rows_of_libsvm_are_as_wide_as_the_widest_where_that_matters(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.libsvm", ["1 0:1", "0 1:1"])
+    write_csv(tmp_path / "b.libsvm", ["1 6:1"])
+    write_csv(tmp_path / "c.libsvm", ["0 2:1"])
+    by_batch = [batch.width for batch in _channel(tmp_path).batches(2)]
+    assert by_batch == [2, 7]
+    channel = _channel(tmp_path, Contents(SUPERVISED, one_width=True))
+    assert channel.width == 7
+    assert [batch.width for batch in channel.batches(1)] == [7, 7, 7, 7]
+    assert _channel(tmp_path, Contents(SUPERVISED, width=9, one_width=True)).width == 9
+
+
 def _reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []

@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
+from clary.codecs import formats
 from clary.codecs.batch import Batch, concatenate
+from clary.codecs.content_type import parse_content_type
 from clary.data.contents import Contents
 from clary.data.sources import Source
 from clary.data.staging import stage
+from clary.spec.channels import InputMode
 from tests.data.channels import (
     SUPERVISED,
     assert_same,
@@ -30,7 +33,14 @@ from tests.s3_server import S3Server
 
 _SAVED = load_breast_cancer()
 _ROWS = Batch(_SAVED.data.astype(np.float32), _SAVED.target.astype(np.float32))
+_FILES: tuple[InputMode, ...] = ("File", "FastFile")
 _LINES = csv_lines(_ROWS.dense(), _ROWS.labels())
+
+
+def _write(path: Path, batch: Batch, content_type: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        formats.encode([batch], out, parse_content_type(content_type))
 
 
 def _read(
@@ -92,6 +102,32 @@ def test_the_modes_agree_for_any_split_of_the_rows(
         assert whole.labels()[order].tobytes() == _ROWS.labels()[expected].tobytes()
     if seed is None:
         assert_same(epochs[0], epochs[1])
+
+
+@pytest.mark.parametrize("content_type", ["text/libsvm", "application/jsonlines"])
+def test_the_modes_agree_for_other_texts(tmp_path: Path, content_type: str) -> None:
+    for number in range(3):
+        _write(
+            tmp_path / f"data/{number}", _ROWS.slice(number * 190, number * 190 + 190), content_type
+        )
+        text = (tmp_path / f"data/{number}").read_bytes()
+        (tmp_path / f"data/{number}").write_bytes(text.rstrip(b"\n"))
+    source = Source("train", str(tmp_path / "data"), content_type=content_type)
+    for epoch in _modes(source, tmp_path, 100, None):
+        assert concatenate(epoch).dense().tobytes() == _ROWS.dense().tobytes()
+
+
+def test_parquet_streams_from_s3_in_fast_file_mode(s3: S3Server, tmp_path: Path) -> None:
+    for number in range(2):
+        path = s3.root / f"parquet/set/{number}.parquet"
+        _write(path, _ROWS.slice(number * 300, number * 300 + 300), "application/x-parquet")
+    by_file, by_stream = (
+        _read(Source("train", "s3://parquet/set/", input_mode=mode), tmp_path / mode, 70, None)
+        for mode in _FILES
+    )
+    for mine, theirs in zip(by_file, by_stream, strict=True):
+        assert_same(mine, theirs)
+    assert concatenate(by_file[0]).dense().tobytes() == _ROWS.dense().tobytes()
 
 
 def test_the_modes_agree_on_s3(s3: S3Server, tmp_path: Path) -> None:

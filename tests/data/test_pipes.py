@@ -134,3 +134,14 @@ def test_parquet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CallerError, match="Parquet cannot be read from a pipe"):
         PipeChannel("train", tmp_path, contents)
     made.close()
+
+
+def test_libsvm_needs_a_width_where_all_rows_must_have_one(tmp_path: Path) -> None:
+    made = Feeder(tmp_path, "train", lambda epoch: (piece for piece in [b"1 0:1 3:1\n"]))
+    with pytest.raises(CallerError, match=r"how many features.*Give feature_dim"):
+        PipeChannel("train", tmp_path, Contents(SUPERVISED, one_width=True))
+    made.close()
+    made = Feeder(tmp_path, "train", lambda epoch: (piece for piece in [b"1 0:1 3:1\n"]))
+    channel = PipeChannel("train", tmp_path, Contents(SUPERVISED, width=5, one_width=True))
+    assert channel.read().width == 5
+    made.close()

@@ -24,12 +24,14 @@ class Contents:
     content_type: as declared; None lets the first bytes decide.
     width: features a row must have (`feature_dim`); None takes the first row's.
     weights: in CSV, the column after the label is the row's weight.
+    one_width: also rows of libsvm, which does not say a width, must all be as wide as the widest.
     """
 
     spec: ChannelSpec
     content_type: str | None = None
     width: int | None = None
     weights: bool = False
+    one_width: bool = False
 
 
 def reading_for(
@@ -69,6 +71,16 @@ class Decoder:
         self._reading = reading_for(
             contents.spec, self.content_type, contents.width, contents.weights
         )
+
+    @property
+    def lacks_width(self) -> bool:
+        """Whether all rows have to be seen to know how wide they are to be."""
+        unknown = self.content_type.name == LIBSVM and self._reading.width is None
+        return unknown and self._contents.one_width
+
+    def settle_width(self, width: int) -> None:
+        """From now on rows are so wide."""
+        self._reading = replace(self._reading, width=width)
 
     @property
     def sniffed(self) -> bool:

@@ -45,6 +45,8 @@ class FolderChannel(DecodedChannel):
         self._through_pipes: dict[str, int] = {}
         self._files, self._left_out = self._listed()
         self.decoder = Decoder(name, contents, *self._head())
+        if self.decoder.lacks_width:
+            self.decoder.settle_width(self._widest())
 
     def amount(self) -> tuple[int | None, int, tuple[str, ...]]:
         size = sum(file.size for file in self._files) + sum(self._through_pipes.values())
@@ -87,6 +89,9 @@ class FolderChannel(DecodedChannel):
             if not is_empty(head):
                 return head, file.key
         raise CallerError.of(f"channel {self.name}", "its files must not be empty")
+
+    def _widest(self) -> int:
+        return max((block.width for file in self._files for block in self._blocks(file)), default=1)
 
     def _read(self, files: list[StoredObject]) -> Iterator[Batch]:
         """The files' blocks; kept if all of them have room."""

@@ -66,6 +66,12 @@ class PipeChannel(DecodedChannel):
         self.decoder = Decoder(name, contents, head, self._label)
         if self.decoder.content_type.name == PARQUET:
             raise cannot_stream(name)
+        if self.decoder.lacks_width:
+            raise CallerError.of(
+                f"channel {name}",
+                "libsvm does not say how many features there are, and a pipe is read once",
+                remedy="Give feature_dim, or use the input mode File or FastFile.",
+            )
 
     def amount(self) -> tuple[int | None, int, tuple[str, ...]]:
         return None, self._bytes, ()

@@ -133,7 +133,8 @@ def opened(
         for name, config in configs.items():
             if name == MODEL:
                 continue
-            contents = Contents(algorithm.channel(name), config.content_type, width, weights)
+            spec, one_width = algorithm.channel(name), "feature_dim" in values
+            contents = Contents(spec, config.content_type, width, weights, one_width)
             with interruption.waiting():
                 if config.input_mode == "Pipe":
                     pipe = PipeChannel(name, layout.data, contents, config.record_wrapper)
