@@ -1,0 +1,1 @@
+"""PCA, after SageMaker's built-in of the same name: principal components in one pass."""
