@@ -31,7 +31,7 @@ SLACK_BYTES = 16
 SIDES = ("features", "label")
 SLOTS = tuple(f"{side} {slot}" for side in SIDES for slot in ("values", "keys", "shape"))
 
-_WHOLE_WORD = 0xFFFFFFFF
+_WHOLE_WORD = 2**64 - 1
 _LONGEST_LENGTH = 4
 _BEYOND = 1 << 62
 
@@ -90,7 +90,7 @@ class Stencil:
         self.size = len(frame)
         self.features = features
         self.label = label
-        self._words = _comparisons(frame, [features, label], skipped)
+        self._words = _words(frame, _masks(frame, [features, label], skipped))
 
     @classmethod
     def of(cls, frame: bytes, message: Message, message_start: int) -> Stencil | None:
@@ -105,30 +105,29 @@ class Stencil:
         )
 
     def repeats(self, data: Bytes, start: int, end: int) -> int:
-        """How many records that fit follow one another from `start` on.
-
-        `start` is a multiple of 4 in an aligned buffer.
-        """
+        """How many records that fit follow one another from `start` on."""
         count = (end - start) // self.size
-        words = data[start : start + count * self.size].view("<u4").reshape(count, self.size // 4)
-        for column, mask, expected in self._words:
-            found = words[:, column]
-            same = (found if mask == _WHOLE_WORD else found & mask) == expected
+        for at, mask, expected in self._words:
+            # The words need not be aligned: numpy copies them where the processor minds
+            words = np.ndarray((count,), "<u8", data, start + at, (self.size,))
+            same = (words if mask == _WHOLE_WORD else words & mask) == expected
             if not same.all():
-                words = words[: int(np.argmin(same))]
-        return len(words)
+                count = int(np.argmin(same))
+        return count
 
     def read(self, hole: Hole, data: Bytes, start: int, out: npt.NDArray[np.float32]) -> None:
         """Copy the numbers of records that fit, from `start` on, into `out` (rows, count)."""
-        shape = (len(out), hole.stop - hole.start)
-        raw = np.ndarray(shape, np.uint8, data, start + hole.start, (self.size, 1))
+        length = hole.stop - hole.start
+        raw = np.ndarray((len(out),), f"V{length}", data, start + hole.start, (self.size,))
         if hole.kind == FLOAT32:
-            out.view(np.uint8)[...] = raw
-        elif hole.kind == INT32:
-            out[...] = as_int32(varints(raw.ravel()).numbers).reshape(out.shape)
+            out.view(raw.dtype)[:, 0] = raw
+            return
+        packed = np.ascontiguousarray(raw)
+        if hole.kind == INT32:
+            out[...] = as_int32(varints(packed.view(np.uint8)).numbers).reshape(out.shape)
         else:
             with np.errstate(over="ignore"):
-                out[...] = np.ascontiguousarray(raw).view("<f8")
+                out[...] = packed.view("<f8").reshape(out.shape)
 
 
 class Path:
@@ -241,10 +240,8 @@ def _merged(steps: list[Step]) -> list[Step]:
     return merged
 
 
-def _comparisons(
-    frame: bytes, holes: list[Hole | None], skipped: list[Span]
-) -> list[tuple[int, int, int]]:
-    """Words of the frame in which records must agree: column, mask and expected value."""
+def _masks(frame: bytes, holes: list[Hole | None], skipped: list[Span]) -> Bytes:
+    """The bits of each byte in which records agree."""
     masks = np.full(len(frame), 0xFF, np.uint8)
     for start, stop in skipped:
         masks[start:stop] = 0
@@ -252,6 +249,21 @@ def _comparisons(
         if hole:
             # The high bits of packed integers say how long each one is
             masks[hole.start : hole.stop] = 0x80 if hole.kind == INT32 else 0
-    mask = masks.view("<u4")
-    expected = np.frombuffer(frame, "<u4") & mask
-    return [(int(at), int(mask[at]), int(expected[at])) for at in np.flatnonzero(mask)]
+    return masks
+
+
+def _words(frame: bytes, masks: Bytes) -> list[tuple[int, np.uint64, np.uint64]]:
+    """Words that hold all bits to compare: where each begins, its mask and what is expected.
+
+    They overlap where that makes a mask unnecessary.
+    """
+    words = []
+    left = masks.copy()
+    while left.any():
+        first = min(int(np.argmax(left > 0)), len(frame) - 8)
+        starts = [at for at in range(first, max(0, first - 8), -1) if masks[at : at + 8].all()]
+        at = next((at for at in starts if (masks[at : at + 8] == 0xFF).all()), first)
+        left[at : at + 8] = 0
+        mask = masks[at : at + 8].view("<u8")[0]
+        words.append((at, mask, np.frombuffer(frame, "<u8", 1, at)[0] & mask))
+    return words
