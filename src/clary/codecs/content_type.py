@@ -76,6 +76,11 @@ class ContentType:
         return int(given)
 
     @property
+    def charset(self) -> str:
+        """The encoding of text, under either of its names; empty for UTF-8."""
+        return self.parameters.get("charset") or self.parameters.get("encoding") or ""
+
+    @property
     def verbose(self) -> bool:
         """Whether the answer was asked for with `;verbose` or `;verbose=true`."""
         return self.parameters.get("verbose", "false").lower() in {"true", ""}

@@ -21,7 +21,8 @@ from clary.codecs.batch import Batch, Floats
 from clary.codecs.csv_rows import BLANK, Layout, LineFault
 from clary.codecs.lines import Block
 from clary.codecs.reading import Reading
-from clary.errors import CallerError
+from clary.codecs.rows import sound
+from clary.codecs.tables import batch_of, columns_of, tabular
 
 # pyarrow's cost for each column of a block is that of reading about as many numbers one by one
 _FEW_ROWS = 64
@@ -57,11 +58,8 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
     Raises:
         CallerError: rows have extras, for which there is no place, or not all one width.
     """
-    width: int | None = None
-    for batch in batches:
-        width = batch.width if width is None else width
-        _check_writable(batch, width)
-        step = max(1, _ENCODED_NUMBERS // (width + 2))
+    for batch in tabular(batches, "text/csv"):
+        step = max(1, _ENCODED_NUMBERS // max(1, batch.width))
         for start in range(0, batch.rows, step):
             out.write(_text(batch.slice(start, start + step)))
 
@@ -95,11 +93,10 @@ def _fast(block: Block, layout: Layout) -> Batch | None:
         return None
     # One block of the reader's makes one batch
     [rows] = table.to_batches()
-    size, lead = layout.reading.label_size, layout.lead
-    batch = layout.batch(
-        _matrix(rows, 0, size), _matrix(rows, size, lead), _matrix(rows, lead, layout.columns)
-    )
-    return batch if csv_rows.sound(batch, layout.reading.missing) else None
+    size, lead = layout.reading.label_size, layout.reading.lead
+    cuts = ((0, size), (size, lead), (lead, layout.columns))
+    batch = batch_of([_matrix(rows, *cut) for cut in cuts], layout.reading)
+    return batch if sound(batch, layout.reading.missing) else None
 
 
 def _plain(data: bytes, delimiter: bytes) -> tuple[bytes, bytes]:
@@ -131,20 +128,9 @@ def _names(columns: int) -> list[str]:
     return [str(column) for column in range(columns)]
 
 
-def _check_writable(batch: Batch, width: int) -> None:
-    if batch.extras:
-        names = ", ".join(batch.extras)
-        raise CallerError.of("text/csv", "has label, weight and features only", names)
-    if batch.width != width:
-        raise CallerError.of(
-            "text/csv", f"must have {width:,} features in every row, as the first", batch.width
-        )
-
-
 def _text(batch: Batch) -> bytes:
     """The rows as text. One column of numbers is written, then line feeds become commas."""
-    parts = [batch.label, batch.weights, batch.dense()]
-    values = np.column_stack([part for part in parts if part is not None])
+    values = np.hstack(columns_of(batch))
     column = pa.array(values.ravel(), from_pandas=True)
     sink = pa.BufferOutputStream()
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")

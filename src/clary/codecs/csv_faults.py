@@ -54,22 +54,22 @@ def check_columns(layout: Layout, block: Block, name: str) -> None:
     Raises:
         CallerError: it has not.
     """
-    reading, lead, columns = layout.reading, layout.lead, layout.columns
+    reading, columns = layout.reading, layout.columns
     place = f"{name}, line {layout.first[0]}"
-    if columns <= lead:
+    if columns <= reading.lead:
         raise CallerError.of(
             place,
-            f"must have features after {_lead(layout)}",
+            f"must have features after {reading.lead_words}",
             _counted(columns),
             f"If there is no label column, {_ASK_TYPE}0." if reading.label_size else "",
         )
-    if reading.width is not None and columns - lead != reading.width:
-        after = f" after {_lead(layout)}" if lead else ""
+    if reading.width is not None and columns - reading.lead != reading.width:
+        after = f" after {reading.lead_words}" if reading.lead else ""
         raise CallerError.of(
             place,
             f"must have {reading.width:,} features{after}",
-            columns - lead,
-            _width_cause(columns - lead - reading.width, layout, block),
+            columns - reading.lead,
+            _width_cause(columns - reading.lead - reading.width, layout, block),
         )
 
 
@@ -143,9 +143,9 @@ def _header_cause(fields: Sequence[bytes]) -> str:
 
 
 def _missing_cause(column: int, fields: Sequence[bytes], layout: Layout) -> str:
-    if column == len(fields) - 1 and not fields[column].strip() and column >= layout.lead:
+    if column == len(fields) - 1 and not fields[column].strip() and column >= layout.reading.lead:
         return "Does every line end with a delimiter? Leave it out, or fill the value in."
-    if layout.reading.missing and column >= layout.lead:
+    if layout.reading.missing and column >= layout.reading.lead:
         return "Leave the field of a missing value empty."
     return "Fill missing values in, or leave the row out."
 
@@ -192,16 +192,9 @@ def _role(column: int, layout: Layout) -> str:
     labels = layout.reading.label_size
     if column < labels:
         return "the label" if labels == 1 else f"label {column}"
-    return "the weight" if column < layout.lead else f"feature {column - layout.lead}"
-
-
-def _lead(layout: Layout) -> str:
-    parts = []
-    if size := layout.reading.label_size:
-        parts.append(f"label_size={size}")
-    if layout.reading.weights:
-        parts.append("a weight")
-    return " and ".join(parts)
+    return (
+        "the weight" if column < layout.reading.lead else f"feature {column - layout.reading.lead}"
+    )
 
 
 def _counted(count: int) -> str:

@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from clary.codecs.batch import Batch, Floats
-from clary.codecs.lines import Block
+from clary.codecs.lines import Block, parse_number
 from clary.codecs.reading import Reading
+from clary.codecs.rows import sound
+from clary.codecs.tables import batch_of, first_wrong
 
 BLANK = b" "
 _DELIMITERS = (b",", b"\t", b";", b"|", BLANK)
@@ -47,11 +49,6 @@ class Layout:
     columns: int
     first: tuple[int, bytes]
 
-    @property
-    def lead(self) -> int:
-        """Columns before the features."""
-        return self.reading.label_size + self.reading.weights
-
     def fields(self, line: bytes) -> list[bytes]:
         """A line's fields; blanks around them, and quotes where all goes well, may be left."""
         if self.delimiter == BLANK:
@@ -59,15 +56,6 @@ class Layout:
         if b'"' in line:
             return _quoted_fields(line, self.delimiter)
         return line.split(self.delimiter)
-
-    def batch(self, label: Floats, weights: Floats, features: Floats) -> Batch:
-        """A batch of parts: label (rows, label_size), weights (rows, 0 or 1), features."""
-        size = self.reading.label_size
-        return Batch(
-            features=features,
-            label=None if not size else label[:, 0] if size == 1 else label,
-            weights=weights[:, 0] if self.reading.weights else None,
-        )
 
 
 def layout_of(block: Block, reading: Reading) -> Layout | None:
@@ -99,25 +87,15 @@ def read(block: Block, layout: Layout) -> Batch:
             fault = error
             break
     values = _singles(rows, lines, layout)
-    size, lead = layout.reading.label_size, layout.lead
+    size, lead = layout.reading.label_size, layout.reading.lead
     parts = np.split(values, [size, lead], axis=1)
-    batch = layout.batch(*map(np.ascontiguousarray, parts))
+    batch = batch_of(map(np.ascontiguousarray, parts), layout.reading)
     if not sound(batch, layout.reading.missing):
-        raise _wrong_number(values, lines, layout)
+        row, column = first_wrong(batch, layout.reading.missing)
+        raise LineFault(*lines[row], column)
     if fault:
         raise fault
     return batch
-
-
-def sound(batch: Batch, missing: bool) -> bool:
-    """Whether all numbers of dense rows are ones that they may be."""
-    x = batch.features
-    lead = [part for part in (batch.label, batch.weights) if part is not None]
-    return (
-        bool(not np.isinf(x).any() if missing else np.isfinite(x).all())
-        and all(bool(np.isfinite(part).all()) for part in lead)
-        and (batch.weights is None or bool((batch.weights >= 0).all()))
-    )
 
 
 def number_in(field: bytes) -> float:
@@ -127,9 +105,7 @@ def number_in(field: bytes) -> float:
         ValueError: it holds something else.
     """
     text = unquoted(field)
-    if b"_" in text:
-        raise ValueError(text)
-    return float(text) if text else np.nan
+    return parse_number(text) if text else np.nan
 
 
 def unquoted(field: bytes) -> bytes:
@@ -166,17 +142,6 @@ def _singles(rows: list[list[float]], lines: list[tuple[int, bytes]], layout: La
         text = unquoted(layout.fields(lines[row][1])[column]).decode()
         singles[row, column] = pa.scalar(text).cast(pa.float32()).as_py()
     return singles
-
-
-def _wrong_number(values: Floats, lines: list[tuple[int, bytes]], layout: Layout) -> LineFault:
-    wrong = ~np.isfinite(values)
-    if layout.reading.missing:
-        wrong[:, layout.lead :] = np.isinf(values[:, layout.lead :])
-    if layout.reading.weights:
-        column = layout.reading.label_size
-        wrong[:, column] |= values[:, column] < 0
-    row, column = divmod(int(np.argmax(wrong)), layout.columns)
-    return LineFault(*lines[row], column)
 
 
 def _quoted_fields(line: bytes, delimiter: bytes) -> list[bytes]:

@@ -86,14 +86,16 @@ def sniff(head: bytes, name: str) -> ContentType:
 
 def contradiction(declared: ContentType, head: bytes, name: str) -> Fault | None:
     """What is wrong if the first bytes are surely not what was declared."""
+    if not head or declared.name not in EXTENSIONS.values() or declared.charset:
+        return None
     try:
         found = sniff(head, name).name
     except CallerError as error:
-        return None if "charset" in declared.parameters or not head else error.faults[0]
-    same = {declared.name, found} in ({declared.name}, {JSON, JSONLINES})
-    # Rows without features are labels only, which looks like CSV
-    bare = declared.name == LIBSVM and found == CSV and b"," not in _plain(head)
-    if same or bare or not head:
+        return error.faults[0]
+    if found == declared.name or {found, declared.name} == {JSON, JSONLINES}:
+        return None
+    # Rows without features are labels only, which look like CSV
+    if (declared.name, found) == (LIBSVM, CSV) and b"," not in _plain(head):
         return None
     return Fault(
         name,

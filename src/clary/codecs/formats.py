@@ -106,8 +106,7 @@ def _opened(stream: BinaryIO) -> BinaryIO:
 
 def _recoded(stream: BinaryIO, content_type: ContentType) -> BinaryIO:
     """The stream in UTF-8, where the content type says that it is in something else."""
-    given = content_type.parameters
-    charset = given.get("charset") or given.get("encoding")
+    charset = content_type.charset
     if not charset:
         return stream
     try:

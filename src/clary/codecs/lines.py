@@ -93,6 +93,17 @@ def ordered(work: Callable[[Block], Result], source: Iterator[Block]) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
+def parse_number(text: bytes) -> float:
+    """The number that a text is; digits have nothing between them.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if b"_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 def _submitted(
     pool: ThreadPoolExecutor, work: Callable[[Block], Result], source: Iterator[Block]
 ) -> Iterator[Future[Result]]:

@@ -10,7 +10,7 @@ class Reading:
     """Instructions for a decoder.
 
     label_size: leading label columns (CSV, Parquet); for records and libsvm, 0 drops the label.
-    weights: the column after the labels is the row's weight (CSV).
+    weights: the column after the labels is the row's weight (CSV, Parquet).
     width: features a row must have; None takes the first row's.
     missing: empty fields and NaN are values; otherwise they are faults, as infinities always are.
     """
@@ -19,3 +19,14 @@ class Reading:
     weights: bool = False
     width: int | None = None
     missing: bool = False
+
+    @property
+    def lead(self) -> int:
+        """Columns that come before the features in tables."""
+        return self.label_size + self.weights
+
+    @property
+    def lead_words(self) -> str:
+        """What those columns are."""
+        labels = [f"label_size={self.label_size}"] if self.label_size else []
+        return " and ".join(labels + ["a weight"] * self.weights)

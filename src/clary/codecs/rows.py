@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from clary.codecs.batch import Floats
+from clary.codecs.batch import Batch, Floats
 from clary.codecs.reading import Reading
 from clary.errors import CallerError
 
@@ -108,6 +108,17 @@ class RowRules:
     def _refuse(self, row: int, part: str, got: np.float32) -> None:
         remedy = "Missing values are not taken here." if np.isnan(got) else ""
         raise RowFault(row, "must be a finite float32 number", got, part, remedy)
+
+
+def sound(batch: Batch, missing: bool) -> bool:
+    """Whether all numbers are ones that they may be; the quick question before the exact one."""
+    x = batch.features if isinstance(batch.features, np.ndarray) else batch.features.data
+    lead = [part for part in (batch.label, batch.weights) if part is not None]
+    return bool(
+        (not np.isinf(x).any() if missing else np.isfinite(x).all())
+        and all(np.isfinite(part).all() for part in lead)
+        and (batch.weights is None or (batch.weights >= 0).all())
+    )
 
 
 def sparse_rows(
