@@ -54,7 +54,8 @@ def test_type_requirement_and_limits_are_the_documented_ones(
     for key in ("min", "max"):
         assert one[key] == fact.get(key)
     for key in ("exclusive_min", "exclusive_max", "accepts_auto"):
-        assert one[key] == fact.get(key, False)
+        auto = key == "accepts_auto" and "auto" in fact.get("choices", [])
+        assert one[key] == fact.get(key, auto)
     assert set(one["aliases"]) == set(fact.get("aliases", []))
 
 
