@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def test_sparse_rows_give_what_dense_rows_give() -> None:
     )
 
 
+def test_sparse_rows_of_growing_width_are_taken_once_feature_dim_says_how_wide() -> None:
+    class Narrow(MemoryChannel):
+        def blocks(self, epoch: int) -> Iterator[Batch]:
+            yield Batch(csr_array(DIGITS[:900, :40]))
+            yield Batch(csr_array(DIGITS[900:]))
+
+    params = PCAHyperparameters.parse({"num_components": 3, "feature_dim": 64})
+    model = fit(Run(ALGORITHM, params, {"train": Narrow("train", Batch(DIGITS))}))
+    assert model.v.shape == (64, 3)
+
+
 def test_sums_do_not_depend_on_how_rows_are_divided_among_hosts() -> None:
     shift = DIGITS[:10].mean(axis=0)
     whole = summed([Batch(DIGITS)], shift, None)
@@ -169,7 +181,7 @@ def test_test_rows_are_scored_by_the_share_of_variance_kept() -> None:
     ("rows", "hyperparameters", "said"),
     [
         (DIGITS, {"num_components": 65}, "num_components: must be at most feature_dim, 64, got 65"),
-        (DIGITS, {"num_components": 2, "feature_dim": 63}, "the rows have 64 features, got 63"),
+        (DIGITS, {"num_components": 2, "feature_dim": 63}, "must have 63 features .*, got 64"),
         (DIGITS[:3], {"num_components": 3}, "need at least 4 rows, got 3"),
         (DIGITS[:1], {"num_components": 1}, "need at least 2 rows, got 1"),
     ],

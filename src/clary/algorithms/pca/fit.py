@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -26,6 +27,7 @@ from clary.codecs.batch import Batch
 from clary.errors import CallerError
 from clary.kit.parallel import one_thread_blas
 from clary.kit.run import Run
+from clary.kit.width import features_of, settle_feature_dim
 
 PCARun: TypeAlias = Run[PCAHyperparameters]
 
@@ -44,9 +46,9 @@ def fit(run: PCARun) -> PCAModel:
         CallerError: the rows are not feature_dim wide, or too few for num_components.
     """
     first = run.train.sample(_SHIFT_ROWS)
-    _settle(run, first)
-    shift, sketch = _shift(run, first), _sketch(run, first.width)
-    sums = summed(_chunks(run), shift, sketch).over(run.cluster)
+    width = _settle(run, first)
+    shift, sketch = _shift(run, first, width), _sketch(run, width)
+    sums = summed(_chunks(run, width), shift, sketch).over(run.cluster)
     _check_rows(run, sums.count)
     mean = shift + sums.total / sums.count
     sums = _centered(sums, sketch) if run.params.subtract_mean else sums
@@ -63,15 +65,14 @@ def fit(run: PCARun) -> PCAModel:
     return model
 
 
-def _settle(run: PCARun, first: Batch) -> None:
-    given = run.params.feature_dim
-    if given is not None and given != first.width:
-        raise CallerError.of("feature_dim", f"the rows have {first.width} features", given)
-    rows = run.params.mini_batch_size or min(500, first.rows)
-    run.resolved(feature_dim=first.width, mini_batch_size=rows)
-    if run.params.num_components > first.width:
-        rule = f"must be at most feature_dim, {first.width}"
+def _settle(run: PCARun, first: Batch) -> int:
+    """The width of the rows; what was left out is settled."""
+    width = settle_feature_dim(run, first)
+    run.resolved(mini_batch_size=run.params.mini_batch_size or min(500, first.rows))
+    if run.params.num_components > width:
+        rule = f"must be at most feature_dim, {width}"
         raise CallerError.of("num_components", rule, run.params.num_components)
+    return width
 
 
 def _check_rows(run: PCARun, rows: int) -> None:
@@ -85,12 +86,12 @@ def _check_rows(run: PCARun, rows: int) -> None:
         )
 
 
-def _shift(run: PCARun, first: Batch) -> Floats:
-    """A point near the mean, the same on all hosts; none where the data is not to be centered."""
-    if not run.params.subtract_mean:
-        return np.zeros(first.width, dtype=np.float32)
-    near = first.dense().mean(axis=0, dtype=np.float64).astype(np.float32)
-    return np.asarray(run.cluster.broadcast(near), dtype=np.float32)
+def _shift(run: PCARun, first: Batch, width: int) -> Floats:
+    """A point near the mean, the same on all hosts; 0 where the data is not to be centered."""
+    shift = np.zeros(width, dtype=np.float32)
+    if run.params.subtract_mean:
+        shift[: first.width] = first.dense().mean(axis=0, dtype=np.float64)
+    return np.asarray(run.cluster.broadcast(shift), dtype=np.float32)
 
 
 def _sketch(run: PCARun, width: int) -> Floats | None:
@@ -106,11 +107,11 @@ def _sketch(run: PCARun, width: int) -> Floats | None:
         return np.linalg.qr(run.rng.normal(size=(width, columns)))[0].astype(np.float32)
 
 
-def _chunks(run: PCARun) -> Iterator[Batch]:
+def _chunks(run: PCARun, width: int) -> Iterator[Batch]:
     """The rows of this host, with progress said as they pass."""
     started, seen = time.perf_counter(), 0
     for batch in run.train.batches(CHUNK_ROWS):
-        yield batch
+        yield replace(batch, features=features_of(batch, width, "train"))
         seen += batch.rows
         if run.stop:
             run.log(f"stopped after {seen} rows; the components are those of these rows")

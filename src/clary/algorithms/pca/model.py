@@ -135,7 +135,9 @@ class PCAModel(Model):
     def _energies(self, batch: Batch) -> tuple[float, float]:
         """Squared lengths of the rows' projections, and of the rows."""
         check_width(self, batch)
-        x = batch.dense() if self.mean is None else batch.dense() - self.mean
+        rows = batch.dense()
+        x = np.pad(rows, ((0, 0), (0, self.width - rows.shape[1])))
+        x = x if self.mean is None else x - self.mean
         projection = x @ self.v
         kept = np.einsum("ij,ij->", projection, projection, dtype=np.float64)
         return float(kept), float(np.einsum("ij,ij->", x, x, dtype=np.float64))
