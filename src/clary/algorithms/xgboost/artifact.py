@@ -66,17 +66,20 @@ def _looks_right(file: Path) -> bool:
 def _booster(file: Path) -> xgboost.Booster:
     content = file.read_bytes()
     thing = f"model file {file.name}"
-    if content[:1] == _PICKLE:
+    if is_binary_form(content):
+        content = translated(content, thing)
+    elif content[:1] == _PICKLE:
         raise CallerError.of(
             thing,
             "is a Python pickle, as images up to 1.2-2 wrote it, and pickles are not read here",
             remedy="Convert it with the XGBoost of its time, where you trust it: "
             "pickle.load(open('xgboost-model', 'rb')).save_model('xgboost-model.json').",
         )
-    if is_binary_form(content):
-        content = translated(content, thing)
+    elif content[:1] != b"{":
+        raise CallerError.of(thing, "is not a model of XGBoost")
     try:
         return xgboost.Booster(model_file=bytearray(content))
-    except xgboost.core.XGBoostError as error:
+    # The engine quotes the bytes that it does not understand
+    except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0].rpartition(": ")[2]
         raise CallerError.of(thing, f"is not a whole model of XGBoost ({reason})") from error

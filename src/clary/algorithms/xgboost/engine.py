@@ -262,6 +262,10 @@ _COMPLAINTS: tuple[tuple[str, Fault], ...] = (
         Fault("label", "must be a whole number from 0 on for the metric ndcg"),
     ),
     (
+        r"Number of columns does not match",
+        Fault("features", "must be as many as those of the model to go on from"),
+    ),
+    (
         r"No more tree left for updating",
         Fault("num_round", "is more than the rounds of the model to update"),
     ),

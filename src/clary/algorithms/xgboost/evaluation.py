@@ -52,6 +52,8 @@ def evaluated(
     """
     # The engine takes the margins of binary:logitraw for probabilities
     objective = params.objective.replace("logitraw", "logistic")
+    if objective not in params.declared()["objective"].choices:
+        objective = "reg:squarederror"
     names = [*_OF_KIND[objectives.kind(objective)], *_OF_OBJECTIVE.get(objective, ())]
     if objective.startswith("binary:") and len(np.unique(rows.label)) == 2:
         names += ["auc", "aucpr"]

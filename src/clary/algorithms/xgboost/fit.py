@@ -53,18 +53,22 @@ def fit(run: XGBoostRun) -> XGBoostModel:
         run.log(notice)
     earlier = _earlier_model(run)
     with xgboost.config_context(verbosity=engine.verbosity), complaints():
-        channels = _channels(run)
+        channels = _channels(run, earlier.width if earlier else 0)
         if run.params.num_class and run.params.objective.startswith("multi:"):
             classes = {"num_class": run.params.num_class}
             engine = replace(engine, parameters={**engine.parameters, **classes})
         if run.params.internal_kfold:
             return XGBoostModel(cross_validated(run, engine, list(channels.values())), run.params)
-        booster = _boosted(run, engine, channels, earlier)
+        start = bytes(earlier.boosters[0].save_raw("ubj")) if earlier else b""
+        booster = _boosted(run, engine, channels, start)
     return XGBoostModel([booster], run.params)
 
 
-def _channels(run: XGBoostRun) -> dict[str, Rows]:
-    """The rows of train and validation, of one width, with labels that suit the objective."""
+def _channels(run: XGBoostRun, width: int) -> dict[str, Rows]:
+    """The rows of train and validation, with labels that suit the objective.
+
+    They get one width: that of the earlier model if it is not 0, else their own.
+    """
     names = [name for name in ("train", "validation") if name in run.channels]
     found = {
         name: matrices.read(run.channels[name], run.cluster, lambda: run.stop) for name in names
@@ -74,25 +78,28 @@ def _channels(run: XGBoostRun) -> dict[str, Rows]:
     for rows in found.values():
         labels.check(rows, run.params.objective, run.params.num_class)
         _need_two_classes(run, rows)
-    # Sparse validation rows may have features that no training row has
-    width = max(rows.width for rows in found.values() if rows.is_sparse or rows.channel == "train")
+    if not width:
+        # Sparse validation rows may have features that no training row has
+        wide = [rows.width for rows in found.values() if rows.is_sparse or rows.channel == "train"]
+        width = max(wide)
     found = {name: matrices.fitted(rows, width) for name, rows in found.items()}
     _check_constraints(run.params, width)
     return found
 
 
 def _boosted(
-    run: XGBoostRun, engine: Engine, channels: Mapping[str, Rows], earlier: bytes
+    run: XGBoostRun, engine: Engine, channels: Mapping[str, Rows], start: bytes
 ) -> xgboost.Booster:
+    """The booster after all rounds, or the best; `start` is a model to go on from."""
     params, plan = run.params, plan_for(run.params)
     # The bins of these rows do not suit the trees of an earlier model
-    binned = uses_quantiles(params) and not earlier
+    binned = uses_quantiles(params) and not start
     data = _data_sets(run, engine, plan, channels, binned)
     watch = watch_for(params, plan) if len(data) > 1 else None
     if params.early_stopping_rounds and not watch:
         run.log("early_stopping_rounds: no effect without a validation channel")
     progress = Progress(watch)
-    model = progress.resume(run) or earlier
+    model = progress.resume(run) or start
     parameters = {**engine.parameters, **plan.parameters()}
     if progress.rounds and draws(params):
         run.log("rows, columns or trees are drawn anew: the model is not that of an unbroken run")
@@ -114,7 +121,7 @@ def _boosted(
         progress.save(run, booster, at_once=stopped)
         if stopped:
             break
-    return watch.best(booster, rounds_before) if watch else booster
+    return (watch.best(booster, rounds_before) if watch else booster).reset()
 
 
 def _data_sets(
@@ -139,8 +146,8 @@ def _data_sets(
     return data
 
 
-def _earlier_model(run: XGBoostRun) -> bytes:
-    """The model of the model channel, or none.
+def _earlier_model(run: XGBoostRun) -> XGBoostModel | None:
+    """The model of the model channel, if there is one.
 
     Raises:
         CallerError: it is not one model, or one of another objective, or it is needed and missing.
@@ -148,7 +155,7 @@ def _earlier_model(run: XGBoostRun) -> bytes:
     if run.initial_model is None:
         if run.params.process_type == "update":
             raise CallerError.of("process_type", "update needs a model in the channel model")
-        return b""
+        return None
     boosters = read_boosters(run.initial_model)
     if len(boosters) != 1:
         raise CallerError.of("channel model", "must hold one model", f"{len(boosters)} models")
@@ -162,7 +169,7 @@ def _earlier_model(run: XGBoostRun) -> bytes:
             "num_class", f"is {theirs.num_class} in the model", run.params.num_class
         )
     run.resolved(num_class=theirs.num_class)
-    return bytes(boosters[0].save_raw("ubj"))
+    return theirs
 
 
 def _count_classes(run: XGBoostRun, rows: Rows) -> int:

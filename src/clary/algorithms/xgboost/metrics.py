@@ -25,6 +25,8 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 _SQUARES = frozenset({"mse", "r2"})
 # The engine takes the margins of binary:logitraw for probabilities
 _OF_MARGINS = frozenset({"error", "logloss"})
+# Of their own accord the engine computes these from margins, and without the distribution's scale
+_DEFAULTS = {"binary:logitraw": "logloss", "survival:aft": "aft-nloglik"}
 # SageMaker's image puts these after the engine's on a line
 _LAST = CLASS_METRICS | {"mse", "r2", "rmse", "mae"}
 
@@ -84,8 +86,8 @@ def plan_for(params: XGBoostHyperparameters) -> Plan:
     if params.internal_tuning_objective_metric:
         watched = params.internal_tuning_objective_metric.removeprefix("validation:")
         given = sorted({*given, watched})
-    if not given and params.objective == "binary:logitraw":
-        given = ["logloss"]
+    if not given and params.objective in _DEFAULTS:
+        given = [_DEFAULTS[params.objective]]
     ours = tuple(name for name in given if _is_ours(name, params.objective))
     rho = f"@{params.tweedie_variance_power:g}"
     engine = {n: n + rho * (n == "tweedie-nloglik") for n in given if n not in ours}

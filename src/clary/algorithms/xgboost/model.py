@@ -171,9 +171,10 @@ class XGBoostModel(Model):
         features = engine_features(batch, self.width)
         predicted: Floats
         with complaints():
-            if self.booster == "gblinear":
+            if self.booster == "gbtree":
+                predicted = booster.inplace_predict(features, predict_type=kind)
+            else:
+                # In place, dart adds its trees up in another order and gblinear does not predict
                 matrix = xgboost.DMatrix(features)
                 predicted = booster.predict(matrix, output_margin=kind == "margin")
-            else:
-                predicted = booster.inplace_predict(features, predict_type=kind)
         return predicted

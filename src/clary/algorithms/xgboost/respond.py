@@ -103,7 +103,8 @@ def _written(outputs: Mapping[str, npt.NDArray[Any]], content_type: ContentType)
     columns = [values.tolist() for values in outputs.values()]
     rows = list(zip(*columns, strict=True))
     if content_type.name == CSV:
-        return _lines(",".join(map(_cell, row)) for row in rows)
+        # Here SageMaker's server ends without a newline
+        return "\n".join(",".join(map(_cell, row)) for row in rows).encode()
     objects = [dict(zip(outputs, row, strict=True)) for row in rows]
     if content_type.name == JSON:
         return json.dumps({"predictions": objects}).encode()
