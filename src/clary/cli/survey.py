@@ -54,9 +54,7 @@ def _facts(seen: Survey) -> dict[str, Any]:
         "rows": seen.rows,
         "feature_dim": seen.width,
         "sparse": seen.sparse,
-        "labels": {f"{value:g}": count for value, count in sorted(labels.items())}
-        if labels
-        else None,
+        "labels": {f"{value:g}": count for value, count in labels} or None,
         "columns": {
             "min": seen.low,
             "max": seen.high,
