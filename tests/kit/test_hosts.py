@@ -7,10 +7,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,25 +16,9 @@ import pytest
 from clary.kit.cluster import Cluster, LostHost
 from clary.kit.hosts import Hosts
 from clary.kit.rendezvous import Rendezvous
+from tests.kit.clusters import free_address, on_each
 
 NAMES = ("algo-1", "algo-10", "algo-2")
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-def on_each(names: tuple[str, ...], work: Callable[[Cluster], Any]) -> list[Any]:
-    """`work` on every host, each a thread: XGBoost's communicator belongs to its thread."""
-    address = free_address()
-
-    def host(name: str) -> Any:
-        with Hosts(Rendezvous(name, names, address)) as cluster:
-            return work(cluster)
-
-    with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(host, names))
 
 
 def test_rank_is_the_place_among_the_hosts_sorted_as_text() -> None:
