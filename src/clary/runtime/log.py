@@ -81,10 +81,12 @@ class Relay:
         self._log.relay(self._mark + line, self._mark + bare)
         for metric in self._metrics:
             found = re.search(metric.regex, bare)
-            if found and _NUMBER.fullmatch(found[1]):
+            # XGBoost's regexes run on through the line's other metrics
+            value = _NUMBER.fullmatch(found[1].partition("#011")[0]) if found else None
+            if value:
                 epoch = _EPOCH.search(bare)
                 number = int(epoch[1] or epoch[2]) if epoch else None
-                self._log.metric(metric.name, float(found[1]), number)
+                self._log.metric(metric.name, float(value[0]), number)
 
 
 def _prefix(level: str) -> str:
