@@ -74,12 +74,12 @@ class Channels:
         found = {}
         for name, channel in self._opened.items():
             config, intake = self._configs[name], channel.intake
-            counts = np.array([[intake.rows, intake.bytes, intake.files or 0]])
-            parts = cluster.gather(counts)
-            rows, size, files = np.sum(parts if self.is_sharded(name) else parts[:1], axis=(0, 1))
+            counts = [intake.rows, intake.bytes, intake.files or 0, widths[name]]
+            parts = np.concatenate(cluster.gather(np.array([counts])))
+            rows, size, files, _ = parts.sum(axis=0) if self.is_sharded(name) else parts[0]
             found[name] = ChannelFacts(
                 rows=int(rows),
-                width=widths[name],
+                width=int(parts[:, 3].max()),
                 bytes=int(size),
                 files=int(files),
                 content_type=intake.content_type,
@@ -127,7 +127,9 @@ def opened(
         Stopped: the training is to end before all were there.
     """
     values = params.values()
-    width, weights = values.get("feature_dim"), bool(values.get("csv_weights"))
+    # The linear learner may be told `auto`
+    width = values["feature_dim"] if isinstance(values.get("feature_dim"), int) else None
+    weights = bool(values.get("csv_weights"))
     channels: dict[str, DecodedChannel] = {}
     with ExitStack() as stack:
         for name, config in configs.items():
@@ -191,11 +193,11 @@ def _faults(algorithm: Algorithm, name: str, config: ChannelConfig) -> Iterator[
         yield Fault(thing, f"must be {' or '.join(channel.distribution)}", config.distribution)
 
 
-def _sample(channel: Channel) -> Batch:
+def _sample(channel: Channel) -> Batch | None:
     look = channel.sample(_FIRST_LOOK_ROWS)
     rows = min(
         _HELD_OUT_ROWS,
         _HELD_OUT_BYTES * look.rows // max(look.nbytes, 1),
         _HELD_OUT_DENSE_BYTES // (4 * max(look.width, 1)),
     )
-    return channel.sample(max(rows, 1))
+    return channel.sample(max(rows, 1)) if look.rows else None
