@@ -74,6 +74,8 @@ def test_marks_and_empty_files_are_left_out_and_named(tmp_path: Path) -> None:
         "_temporary/0/part-1.csv",
         "part-1.csv",
     )
+    left_out = "left out: .part-0.csv.crc, _SUCCESS, _temporary/0/part-1.csv and 1 more"
+    assert str(channel.intake).endswith(left_out)
 
 
 def test_compressed_files_are_read(tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ class _Named(FolderStore):
     [
         (("p/../../etc/x",), "must be a relative path that stays in its folder"),
         (("p/a\0b",), "must be a relative path that stays in its folder"),
-        (("p/a", "p//a"), "has the place of"),
-        (("p/a", "p/a/b"), "cannot be a file and a folder too"),
+        (("p/a", "p//a"), "cannot be one file"),
+        (("p/a", "p/a/b"), "cannot be a file and a folder"),
     ],
 )
 def test_keys_that_cannot_be_files_side_by_side_are_refused(

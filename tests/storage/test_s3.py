@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import FlexibleChecksumError, ReadTimeoutError
 
 from clary.errors import CallerError
 from clary.storage.s3 import S3Store
@@ -85,6 +85,24 @@ def test_a_connection_that_gives_nothing_is_given_up(
     monkeypatch.setattr(S3Store, "read_from", silent)
     with pytest.raises(CallerError, match=r"s3://silent/x: the connection broke .* byte 0 of 3"):
         S3Store("silent").open("x").read()
+
+
+def test_bytes_that_do_not_fit_their_checksum_are_not_taken(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Damaged:
+        def read(self, size: int) -> bytes:
+            raise FlexibleChecksumError(error_msg="Expected checksum a did not match b")
+
+    s3.put("damaged", "x", b"abc")
+    whole = S3Store.read_from
+
+    def damaged(store: S3Store, key: str, position: int, etag: str | None) -> Any:
+        return {**whole(store, key, position, etag), "Body": Damaged()}
+
+    monkeypatch.setattr(S3Store, "read_from", damaged)
+    with pytest.raises(CallerError, match="s3://damaged/x: S3 failed: Expected checksum"):
+        S3Store("damaged").open("x").read()
 
 
 def test_files_go_up_and_come_down_whole(s3: S3Server, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from clary.data.channel import Channel
 from clary.data.contents import Decoder
 from clary.errors import CallerError
 
+_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -36,8 +38,14 @@ class Intake:
         plural = "" if self.files == 1 else "s"
         files = f"{self.files:,} file{plural}, {self.bytes:,} bytes" if self.files else "a pipe"
         how = "by its first bytes" if self.sniffed else "as declared"
-        without = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
-        return f"{files}, {self.content_type} ({how}){without}"
+        return f"{files}, {self.content_type} ({how}){self._without()}"
+
+    def _without(self) -> str:
+        if not self.left_out:
+            return ""
+        named = ", ".join(self.left_out[:_NAMED])
+        more = len(self.left_out) - _NAMED
+        return f"; left out: {named}" + (f" and {more:,} more" if more > 0 else "")
 
 
 class DecodedChannel(Channel):

@@ -86,13 +86,13 @@ def _places(channel: str, target: Path, items: Iterable[Item]) -> dict[Path, Loc
         location = cast(Location, item.parts[0])
         path = inside(target, item.name)
         if path in places:
-            other = places[path].uri
-            raise CallerError.of(f"channel {channel}", f"{other} has the place of", location.uri)
+            rule = f"{places[path].uri} and another object cannot be one file"
+            raise CallerError.of(f"channel {channel}", rule, location.uri)
         places[path] = location
     for path, location in places.items():
         for parent in path.relative_to(target).parents:
             if target / parent in places:
-                rule = f"{places[target / parent].uri} cannot be a file and a folder too, for"
+                rule = f"{places[target / parent].uri} cannot be a file and a folder"
                 raise CallerError.of(f"channel {channel}", rule, location.uri)
     return places
 

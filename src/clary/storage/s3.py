@@ -189,6 +189,9 @@ class _ObjectStream(io.RawIOBase):
                 data = cast(bytes, self._body.read(size))
             except (HTTPClientError, IncompleteReadError):
                 data = b""
+            except BotoCoreError as error:
+                # A checksum that does not fit; reading on would only hide it.
+                raise CallerError.of(self._store.uri(self._key), f"S3 failed: {error}") from error
             if data:
                 return data
             self._drop()
