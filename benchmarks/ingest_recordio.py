@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, random_array
-from tests.codecs.record_schema import Record
 
 from benchmarks.case import Case, Side
 from clary.codecs import recordio
 from clary.codecs.batch import Batch
 from clary.codecs.reading import Reading
+from tests.codecs.record_schema import Record
 
 _MEGABYTES = 64
 _WIDTHS = (10, 50, 784)

@@ -124,10 +124,22 @@ def test_what_the_engine_cannot_do_is_the_users_to_mend(given: dict[str, Any], w
         trained({"num_round": 2, "objective": "binary:logistic", **given}, train)
 
 
-def test_dask_on_several_hosts_is_refused() -> None:
-    given = {"num_round": 1, "tree_method": "gpu_hist", "use_dask_gpu_training": "true"}
-    params = XGBoostHyperparameters.parse(given)
-    with pytest.raises(CallerError, match="use_dask_gpu_training: must be false on several hosts"):
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"tree_method": "gpu_hist", "use_dask_gpu_training": "true"},
+            "use_dask_gpu_training: must be false on several hosts",
+        ),
+        ({"booster": "gblinear"}, "booster: runs on one host only, got 'gblinear'"),
+        ({"objective": "survival:cox"}, "objective: runs on one host only, got 'survival:cox'"),
+    ],
+    ids=str,
+)
+def test_what_needs_one_host_is_refused_on_several(given: dict[str, Any], words: str) -> None:
+    params = XGBoostHyperparameters.parse({"num_round": 1, **given})
+    engine_for(params, "cpu", 1)
+    with pytest.raises(CallerError, match=words):
         engine_for(params, "cpu", 2)
 
 

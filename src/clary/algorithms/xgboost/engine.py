@@ -104,6 +104,10 @@ def engine_for(params: XGBoostHyperparameters, device: str, hosts: int) -> Engin
             params.use_dask_gpu_training,
             "Leave it out and shard the files over the hosts (ShardedByS3Key).",
         )
+    # The engine would train a model of its own on each
+    if hosts > 1 and (params.booster == "gblinear" or params.objective == "survival:cox"):
+        name = "booster" if params.booster == "gblinear" else "objective"
+        raise CallerError.of(name, "runs on one host only", getattr(params, name))
     chosen, notices = _chosen(params)
     parameters = {
         **{name: _written(name, value) for name, value in chosen.items()},
@@ -260,6 +264,10 @@ _COMPLAINTS: tuple[tuple[str, Fault], ...] = (
     (
         r"label must be either 0 or positive integer",
         Fault("label", "must be a whole number from 0 on for the metric ndcg"),
+    ),
+    (
+        r"not support distributed evaluation",
+        Fault("eval_metric", "one of the metrics can be computed on one host only"),
     ),
     (
         r"Number of columns does not match",
