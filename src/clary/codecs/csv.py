@@ -27,7 +27,7 @@ from clary.codecs.tables import batch_of, columns_of, tabular
 # pyarrow's cost for each column of a block is that of reading about as many numbers one by one
 _FEW_ROWS = 64
 _ENCODED_NUMBERS = 1 << 20
-_QUOTED_FIELD = re.compile(rb'"([^",;|\t\n]*)"')
+_QUOTED_FIELD = re.compile(rb'"([^",;|\s][^",;|\t\n]*)"')
 _ODD = (b"(", b'"')
 
 
@@ -131,7 +131,8 @@ def _names(columns: int) -> list[str]:
 def _text(batch: Batch) -> bytes:
     """The rows as text. One column of numbers is written, then line feeds become commas."""
     values = np.hstack(columns_of(batch))
-    column = pa.array(values.ravel(), from_pandas=True)
+    # A line of one empty field would be a blank line
+    column = pa.array(values.ravel(), from_pandas=values.shape[1] > 1)
     sink = pa.BufferOutputStream()
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
     arrow_csv.write_csv(pa.table([column], names=["value"]), sink, options)

@@ -7,7 +7,9 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import Any, BinaryIO, Protocol, cast
 
 from clary.codecs.batch import Batch
@@ -36,6 +38,7 @@ FORMATS: Mapping[str, str] = {
 }
 """The module of each content type; it is loaded when the first data of that type come."""
 
+_CHUNK_BYTES = 1 << 20
 _DAMAGED_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
@@ -69,7 +72,7 @@ def decode(
     try:
         yield from module.decode(text, name, reading)
     except _DAMAGED_GZIP as error:
-        place = f"{name}, byte {opened.tell():,} after decompression"
+        place = f"{name}, byte {opened.tell()} after decompression"
         raise CallerError.of(place, f"the gzip data are damaged: {error}") from error
     except UnicodeDecodeError as error:
         rule = f"is not text in {error.encoding}, as {content_type.written!r} says"
@@ -100,7 +103,8 @@ def _opened(stream: BinaryIO) -> BinaryIO:
     if start is not None:
         stream.seek(start)
     else:
-        stream = cast(BinaryIO, io.BufferedReader(_Rejoined(head, stream), 1 << 20))
+        rejoined = _Onward(chain([head], _pieces(stream)))
+        stream = cast(BinaryIO, io.BufferedReader(rejoined, _CHUNK_BYTES))
     return cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if head == GZIP else stream
 
 
@@ -116,21 +120,33 @@ def _recoded(stream: BinaryIO, content_type: ContentType) -> BinaryIO:
         raise CallerError.of(
             f"content type {content_type.written!r}", "must name a known charset", charset
         ) from None
-    return cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", charset))
+    return cast(BinaryIO, io.BufferedReader(_Onward(_in_utf8(stream, charset)), _CHUNK_BYTES))
 
 
-class _Rejoined(io.RawIOBase):
-    """A stream that cannot go back, with the bytes taken from it in front again."""
+def _in_utf8(stream: BinaryIO, charset: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(charset)()
+    for piece in _pieces(stream):
+        yield decoder.decode(piece).encode()
+    yield decoder.decode(b"", final=True).encode()
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = head
-        self._rest = rest
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(stream.read, _CHUNK_BYTES), b"")
+
+
+class _Onward(io.RawIOBase):
+    """Pieces of bytes as a stream that cannot go back."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = filter(None, pieces)
+        self._held = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
-        self._head = self._head[len(buffer) :]
+        self._held = self._held or next(self._pieces, b"")
+        data = self._held[: len(buffer)]
+        self._held = self._held[len(data) :]
         buffer[: len(data)] = data
         return len(data)

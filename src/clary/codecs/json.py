@@ -40,7 +40,7 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
     try:
         yield instances.rows(found, RowRules(reading))
     except RowFault as fault:
-        raise fault.caller_error(f"{name}, instance {fault.row + 1:,}") from None
+        raise fault.caller_error(f"{name}, instance {fault.row + 1}") from None
 
 
 def encode(batches: Iterable[Batch], out: BinaryIO) -> None:

@@ -27,7 +27,7 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
         try:
             yield instances.rows(found, rules)
         except RowFault as fault:
-            raise fault.caller_error(f"{name}, line {numbered[fault.row][0]:,}") from None
+            raise fault.caller_error(f"{name}, line {numbered[fault.row][0]}") from None
 
 
 def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
@@ -45,5 +45,5 @@ def _parsed(text: bytes, name: str, number: int) -> object:
     try:
         return instances.parse(text)
     except instances.NotJson as fault:
-        where = f"{name}, line {number:,}, column {fault.column}"
+        where = f"{name}, line {number}, column {fault.column}"
         raise CallerError.of(where, str(fault)) from None

@@ -232,6 +232,8 @@ def _text(batch: Batch) -> bytes:
             label = pc.binary_join_element_wise(label, _strings(batch.weights), ":")
         parts.insert(0, label)
     rows = pc.utf8_rtrim(pc.binary_join_element_wise(*parts, " "), " ")
+    # A row of nothing would be a blank line; a label is dropped where none is wanted
+    rows = pc.if_else(pc.equal(rows, ""), "0", rows)
     everything = pa.ListArray.from_arrays(pa.array([0, batch.rows], pa.int32()), rows)
     text: str = pc.binary_join(everything, "\n")[0].as_py()
     return text.encode() + b"\n"

@@ -127,7 +127,7 @@ class _Reader:
         return struct.unpack(form, self._take(struct.calcsize(form), what))
 
     def fault(self, rule: str, got: object) -> CallerError:
-        return CallerError.of(f"{self._name}, byte {self.at:,}", rule, got)
+        return CallerError.of(f"{self._name}, byte {self.at}", rule, got)
 
     def _shape(self, version: int) -> tuple[int, ...] | None:
         """The shape; None for an array that was never filled, behind which nothing follows."""

@@ -12,6 +12,7 @@ import struct
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from clary.codecs.record_proto import Bytes, Integers
 from clary.errors import CallerError
@@ -126,26 +127,22 @@ class Window:
     def where(self, row: int, at: int) -> str:
         """A place as faults name it: `row` counts from the record at `start`, `at` is in `data`."""
         record, offset = self._records_before + row + 1, self._bytes_before + at
-        return f"{self._name}, record {record:,} at byte {offset:,}"
+        return f"{self._name}, record {record} at byte {offset}"
 
     def _whole_frames(self, end: int) -> Frames:
         """The unsplit records from `start` to `end`, up to the first that is split."""
         words = self.data[self.start : self.start + (end - self.start) // 4 * 4].view("<u4")
-        # Magic words may also occur in data: only those count to which the lengths lead
         found = np.flatnonzero(words[:-1] == MAGIC)
         header = words[found + 1]
         lengths = (header & LONGEST).astype(np.int64)
-        sizes = HEADER_BYTES // 4 + (lengths + 3) // 4
-        good = (header <= LONGEST) & (found + sizes <= len(words))
-        good[1:] &= found[1:] == (found + sizes)[:-1]
-        count = len(good) if good.all() else int(np.argmin(good))
-        heads = 4 * found[:count]
+        ends = found + HEADER_BYTES // 4 + (lengths + 3) // 4
+        chain = _chain(found, ends, (header <= LONGEST) & (ends <= len(words)))
+        heads = 4 * found[chain]
         starts = heads + HEADER_BYTES
-        length = 4 * int(found[count - 1] + sizes[count - 1])
+        length = 4 * int(ends[chain[-1]])
         data = self.data[self.start : self.start + length].tobytes()
-        return Frames(
-            data, starts, starts + lengths[:count], heads + self.start, self.start + length
-        )
+        stops = starts + lengths[chain]
+        return Frames(data, starts, stops, heads + self.start, self.start + length)
 
     def _joined_frames(self) -> Frames | None:
         """Some records from `start` on, split ones put together."""
@@ -193,6 +190,27 @@ class Window:
             rule = f"must begin with the bytes {_MAGIC.hex(' ')}"
             remedy = "Is this RecordIO-protobuf?"
             raise CallerError.of(self.where(row, at), rule, found.hex(" "), remedy)
+
+
+def _chain(found: Integers, ends: Integers, whole: npt.NDArray[np.bool_]) -> Integers:
+    """Which of the places where the magic was found begin records: those that lengths lead to.
+
+    Args:
+        found, ends: (places,) where the magic was found, and where a record there would end.
+        whole: whether it would be unsplit and all there; the first is.
+    """
+    successors = np.searchsorted(found, ends)
+    leads = successors < len(found)
+    leads[leads] = (found[successors[leads]] == ends[leads]) & whole[successors[leads]]
+    last = len(found) if leads.all() else int(np.argmin(leads))
+    if (successors[:last] == np.arange(1, last + 1)).all():
+        return np.arange(last + 1)
+    # The magic occurs in data, too
+    following, leads_on = successors.tolist(), leads.tolist()
+    chain = [0]
+    while leads_on[chain[-1]]:
+        chain.append(following[chain[-1]])
+    return np.array(chain)
 
 
 def _read_whole(stream: BinaryIO, view: memoryview) -> int:

@@ -33,6 +33,8 @@ SLOTS = tuple(f"{side} {slot}" for side in SIDES for slot in ("values", "keys", 
 
 _WHOLE_WORD = 2**64 - 1
 _LONGEST_LENGTH = 4
+# Records with more in common than that, as with many packed integers, are found by their paths
+_MOST_COMPARED_BYTES = 512
 _BEYOND = 1 << 62
 
 
@@ -78,36 +80,39 @@ class Hole:
 class Stencil:
     """A dense record with holes where its numbers are.
 
-    Args:
-        frame: the whole record with header and padding.
-        features, label: its holes.
-        skipped: where things lie that may differ.
+    size: bytes of the record with header and padding.
+    features, label: its holes.
     """
 
-    def __init__(
-        self, frame: bytes, features: Hole, label: Hole | None, skipped: list[Span]
-    ) -> None:
+    def __init__(self, frame: bytes, features: Hole, label: Hole | None, masks: Bytes) -> None:
         self.size = len(frame)
         self.features = features
         self.label = label
-        self._words = _words(frame, _masks(frame, [features, label], skipped))
+        self._words = _words(frame, masks)
 
     @classmethod
     def of(cls, frame: bytes, message: Message, message_start: int) -> Stencil | None:
-        """The stencil of a record that holds `message`; None if its numbers are scattered."""
+        """The stencil of a record, or None if it has its numbers in unusual places.
+
+        Args:
+            frame: the record with header and padding, in which `message` begins at `message_start`.
+        """
         features, label = (message.tensors.get(side, Tensor()) for side in SIDES)
         if len(features.values) != 1 or len(label.values) > 1:
             return None
+        holes = [_hole(frame, tensor, message_start) for tensor in (features, label)]
         skipped = [(start + message_start, stop + message_start) for start, stop in message.skipped]
-        hole = _hole(frame, features, message_start)
-        return cls(
-            frame, hole, _hole(frame, label, message_start) if label.values else None, skipped
-        )
+        masks = _masks(frame, holes, skipped)
+        if holes[0] is None or np.count_nonzero(masks) > _MOST_COMPARED_BYTES:
+            return None
+        return cls(frame, holes[0], holes[1], masks)
 
     def repeats(self, data: Bytes, start: int, end: int) -> int:
         """How many records that fit follow one another from `start` on."""
         count = (end - start) // self.size
         for at, mask, expected in self._words:
+            if not count:
+                break
             # The words need not be aligned: numpy copies them where the processor minds
             words = np.ndarray((count,), "<u8", data, start + at, (self.size,))
             same = (words if mask == _WHOLE_WORD else words & mask) == expected
@@ -147,6 +152,8 @@ class Path:
             starts, stops: where the message of each record begins and ends, (records,).
             rows: which records to try.
         """
+        if not len(rows):
+            return rows
         walk = _Walk(data, starts[rows], stops[rows])
         for step in self._steps:
             walk.go(step)
@@ -219,10 +226,12 @@ class _Walk:
         self.keep(self.ends[-1] <= self.ends[-2])
 
 
-def _hole(frame: bytes, tensor: Tensor, message_start: int) -> Hole:
+def _hole(frame: bytes, tensor: Tensor, message_start: int) -> Hole | None:
+    if not tensor.values:
+        return None
     start, stop = (message_start + at for at in tensor.values[0])
     if tensor.kind == INT32:
-        count = sum(byte < 0x80 for byte in frame[start:stop])
+        count = int(np.count_nonzero(np.frombuffer(frame[start:stop], np.uint8) < 0x80))
     else:
         count = (stop - start) // NUMBER_BYTES[tensor.kind]
     return Hole(tensor.kind, start, stop, count)
@@ -260,9 +269,9 @@ def _words(frame: bytes, masks: Bytes) -> list[tuple[int, np.uint64, np.uint64]]
     words = []
     left = masks.copy()
     while left.any():
-        first = min(int(np.argmax(left > 0)), len(frame) - 8)
-        starts = [at for at in range(first, max(0, first - 8), -1) if masks[at : at + 8].all()]
-        at = next((at for at in starts if (masks[at : at + 8] == 0xFF).all()), first)
+        place = int(np.argmax(left > 0))
+        starts = range(min(place, len(frame) - 8), max(0, place - 7) - 1, -1)
+        at = next((at for at in starts if (masks[at : at + 8] == 0xFF).all()), starts[0])
         left[at : at + 8] = 0
         mask = masks[at : at + 8].view("<u8")[0]
         words.append((at, mask, np.frombuffer(frame, "<u8", 1, at)[0] & mask))

@@ -35,7 +35,7 @@ _FIXED_SIZES = {_FIXED32: 4, _FIXED64: 8}
 _SIDES = {FEATURES: "features", LABEL: "label"}
 _SLOTS = {VALUES: "values", KEYS: "keys", SHAPE: "shape"}
 # Packed numbers are one field each; what is written otherwise is slow to read
-_MOST_FIELDS = 1 << 20
+_MOST_FIELDS = 1 << 17
 
 
 class Malformed(ValueError):
@@ -159,19 +159,24 @@ def packed_varints(numbers: npt.NDArray[np.uint64]) -> tuple[Bytes, Integers]:
     return packed, bounds
 
 
-def delimited(number: int, contents: bytes) -> bytes:
-    """A field of bytes, a string, packed numbers or a nested message."""
-    return delimiter(number) + packed_varint(len(contents)) + contents
+def varint(number: int) -> bytes:
+    """One integer, packed."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
 def delimiter(number: int) -> bytes:
-    """What stands before the length of such a field."""
+    """What stands before the length of bytes, a string, packed numbers or a nested message."""
     return bytes([number << 3 | _DELIMITED])
 
 
-def packed_varint(number: int) -> bytes:
-    """One integer, packed."""
-    return packed_varints(np.array([number], np.uint64))[0].tobytes()
+def delimited(number: int, contents: bytes) -> bytes:
+    """Such a field."""
+    return delimiter(number) + varint(len(contents)) + contents
 
 
 def entry(side: int, name: bytes, tensor: bytes) -> bytes:

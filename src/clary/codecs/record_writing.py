@@ -23,8 +23,8 @@ from clary.codecs.record_proto import (
     delimited,
     delimiter,
     entry,
-    packed_varint,
     packed_varints,
+    varint,
 )
 from clary.errors import CallerError
 
@@ -89,7 +89,7 @@ def _sparse_records(features: csr_array, label: Floats | None) -> bytes:
     packed, bounds = packed_varints(features.indices.astype(np.uint64))
     values = _Piece(features.data.astype("<f4").view(np.uint8), 4 * np.diff(features.indptr))
     keys = _Piece(packed, np.diff(bounds[features.indptr]))
-    shape = delimited(SHAPE, packed_varint(features.shape[1]))
+    shape = delimited(SHAPE, varint(features.shape[1]))
     tensor = [*_delimited(VALUES, [values]), *_delimited(KEYS, [keys]), _same(shape, rows)]
     value = _delimited(2, _delimited(FLOAT32, tensor))
     message = _delimited(FEATURES, [_same(delimited(1, KEY), rows), *value])

@@ -9,7 +9,7 @@ import numpy as np
 
 from clary.codecs.batch import Batch, Floats
 from clary.codecs.reading import Reading
-from clary.codecs.record_frames import HEADER_BYTES, Frames, Window
+from clary.codecs.record_frames import HEADER_BYTES, Frames, Window, framed
 from clary.codecs.record_layout import SIDES, SLACK_BYTES, Path, Stencil, Table
 from clary.codecs.record_proto import (
     BYTES,
@@ -124,7 +124,7 @@ class _Decoder:
         except RowFault as fault:
             head = int(frames.heads[fault.row])
             raise fault.caller_error(self._window.where(fault.row, head)) from None
-        if not batch.is_sparse:
+        if not batch.is_sparse and frames.next_start < self._window.end:
             self._learn_stencil(frames)
         self._window.advance(batch.rows, frames.next_start)
         return batch
@@ -149,11 +149,10 @@ class _Decoder:
         return data + bytes(spare) if spare else data, table
 
     def _learn_stencil(self, frames: Frames) -> None:
-        """Expect that dense records go on as the last one."""
-        head = int(frames.heads[-1])
-        record = self._window.data[head : frames.next_start].tobytes()
+        """Expect that dense records go on as the last one, unless it was split."""
+        record = self._window.data[int(frames.heads[-1]) : frames.next_start].tobytes()
         message = frames.data[frames.starts[-1] : frames.stops[-1]]
-        if record.startswith(message, HEADER_BYTES):
+        if record == framed(message):
             self._stencil = Stencil.of(record, parse(message), HEADER_BYTES)
 
     def _message(self, frames: Frames, row: int) -> Message:
