@@ -51,7 +51,7 @@ def algorithm() -> str | None:
 
 
 def options() -> dict[str, str]:
-    """What a container's training is asked for beyond hyperparameters: CLARY_OPTIONS, a JSON object.
+    """What a training is asked for beyond hyperparameters: CLARY_OPTIONS, a JSON object.
 
     Raises:
         CallerError: it is something else.

@@ -122,6 +122,7 @@ def fit(run: Run[ColumnMeansHyperparameters]) -> ColumnMeansModel:
         run.progress(100 * (epoch + 1) / run.params.epochs)
         run.checkpoints.save(epoch + 1, lambda folder: _write(folder, run, means))  # noqa: B023
         if run.cluster.all_reduce(np.array([int(run.stop)]))[0]:
+            run.log("stopped early")
             break
     if run.options.get("greeting"):
         run.log(f"greeting: {run.options['greeting']}")

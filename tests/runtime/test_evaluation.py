@@ -88,6 +88,13 @@ def test_rows_arrive_as_they_were(sparse: bool) -> None:
     }
 
 
+def test_a_host_without_rows_has_an_empty_sample() -> None:
+    channel = _None("test")
+    assert channel.sample(10).features.shape == (0, 0)
+    assert channel.width == 0
+    assert _None("test").read().rows == 0
+
+
 def test_rows_that_do_not_fit_the_model_are_told_after_all_hosts_sent_theirs() -> None:
     narrow = ColumnMeansModel(np.zeros(2, np.float32), ColumnMeansHyperparameters())
     channels = shards(50_000, 50_000)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+import numpy as np
+
 from clary.codecs.batch import Batch, concatenate
 
 
@@ -40,15 +42,16 @@ class Channel(ABC):
             yield batch
 
     def read(self) -> Batch:
-        """All rows of the first epoch as one batch."""
-        everything = concatenate(list(self._epoch(0)))
+        """All rows of the first epoch as one batch; of width 0 if there are none."""
+        everything = _joined(list(self._epoch(0)))
         self.rows_read += everything.rows
         return everything
 
     def sample(self, rows: int) -> Batch:
         """The first rows of epoch 0 (fewer if there are fewer), which `batches` still gives.
 
-        A pipe can be read only once, so what was looked at is kept.
+        A pipe can be read only once, so what was looked at is kept. Of several hosts, one may have
+        no rows; then the width is 0, too.
         """
         if self._opened is None:
             self._opened = self.blocks(0)
@@ -57,7 +60,7 @@ class Channel(ABC):
             if block is None:
                 break
             self._ahead.append(block)
-        found = concatenate(self._ahead)
+        found = _joined(self._ahead)
         return found.slice(0, min(rows, found.rows))
 
     @property
@@ -84,6 +87,10 @@ class MemoryChannel(Channel):
 
     def blocks(self, epoch: int) -> Iterator[Batch]:
         yield self._batch
+
+
+def _joined(blocks: list[Batch]) -> Batch:
+    return concatenate(blocks) if blocks else Batch(np.zeros((0, 0), np.float32))
 
 
 def _recut(blocks: Iterator[Batch], rows: int) -> Iterator[Batch]:

@@ -53,25 +53,9 @@ class PipeChannel(DecodedChannel):
         self._begun = False
         self._peeked = self._open()
         self._stream = io.BufferedReader(self._peeked, BUFFER_BYTES)
-        if not self._peeked.head:
-            raise CallerError.of(
-                f"channel {name}",
-                "no bytes came through its pipe",
-                remedy="With ShardedByS3Key, have as many objects as hosts at least.",
-            )
-        head = self._peeked.head
-        self._wrapped = record_wrapper == "RecordIO" and not _is_bare(head, contents)
-        if self._wrapped:
-            head = _first_message(head)
+        self._wrapped, head = self._beginning(contents, record_wrapper)
         self.decoder = Decoder(name, contents, head, self._label)
-        if self.decoder.content_type.name == PARQUET:
-            raise cannot_stream(name)
-        if self.decoder.lacks_width:
-            raise CallerError.of(
-                f"channel {name}",
-                "libsvm does not say how many features there are, and a pipe is read once",
-                remedy="Give feature_dim, or use the input mode File or FastFile.",
-            )
+        self._check_streamable()
 
     def amount(self) -> tuple[int | None, int, tuple[str, ...]]:
         return None, self._bytes, ()
@@ -95,6 +79,28 @@ class PipeChannel(DecodedChannel):
     def close(self) -> None:
         """Let the writer go."""
         self._stream.close()
+
+    def _beginning(self, contents: Contents, record_wrapper: RecordWrapper) -> tuple[bool, bytes]:
+        """Whether objects are wrapped in records, and the first bytes of the first object."""
+        head = self._peeked.head
+        if not head:
+            raise CallerError.of(
+                f"channel {self.name}",
+                "no bytes came through its pipe",
+                remedy="With ShardedByS3Key, have as many objects as hosts at least.",
+            )
+        wrapped = record_wrapper == "RecordIO" and not _is_bare(head, contents)
+        return wrapped, _first_message(head) if wrapped else head
+
+    def _check_streamable(self) -> None:
+        if self.decoder.content_type.name == PARQUET:
+            raise cannot_stream(self.name)
+        if self.decoder.lacks_width:
+            raise CallerError.of(
+                f"channel {self.name}",
+                "libsvm does not say how many features there are, and a pipe is read once",
+                remedy="Give feature_dim, or use the input mode File or FastFile.",
+            )
 
     @property
     def _label(self) -> str:

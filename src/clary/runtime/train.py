@@ -25,7 +25,7 @@ from clary.kit.model import Model
 from clary.kit.run import Checkpoints, NoCheckpoints, Run
 from clary.runtime.channels import Channels, check_channels, initial_model, opened
 from clary.runtime.checkpoint import FolderCheckpoints, FollowersCheckpoints
-from clary.runtime.config import Resources, read_config
+from clary.runtime.config import Config, Resources, read_config
 from clary.runtime.evaluation import evaluated
 from clary.runtime.failure import DONE, OUR_FAULT, exit_code, failure_text, write_failure
 from clary.runtime.interruption import Interruption, Stopped
@@ -34,6 +34,7 @@ from clary.runtime.log import Log
 from clary.runtime.report import ChannelFacts, Report
 from clary.runtime.results import write_metrics, write_model, write_report
 from clary.spec.algorithm import Algorithm
+from clary.spec.hyperparameters import Hyperparameters
 
 # Where hosts meet on the first of them, if nothing else is said
 _PORT = 9099
@@ -83,50 +84,32 @@ def train(job: Job, layout: Layout, log: Log, interruption: Interruption) -> Non
     """
     started, clock = datetime.now().astimezone(), perf_counter()
     layout.make()
-    algorithm, config = declaration(job.algorithm), read_config(layout)
-    params = algorithm.hyperparameters.parse(config.hyperparameters)
-    check_channels(algorithm, config.channels)
-    check_options(algorithm, job.options)
-    if config.resources.is_leader:
-        log.start(config.hyperparameters, params)
+    order = _ordered(job, layout, log)
+    channel_configs, resources = order.config.channels, order.config.resources
     with (
-        opened(algorithm, params, config.channels, layout, interruption) as channels,
-        initial_model(config.channels, layout) as earlier,
-        _cluster(config.resources, job.rendezvous, layout) as cluster,
+        opened(order.algorithm, order.params, channel_configs, layout, interruption) as channels,
+        initial_model(channel_configs, layout) as earlier,
+        _cluster(resources, job.rendezvous, layout) as cluster,
     ):
         if cluster.size == 1:
             channels.stoppable(interruption)
         run: Run[Any] = Run(
-            algorithm,
-            params,
+            order.algorithm,
+            order.params,
             channels.rows,
             seed=job.seed,
             cluster=cluster,
             reporter=log,
-            checkpoints=_checkpoints(algorithm, cluster, layout),
+            checkpoints=_checkpoints(order.algorithm, cluster, layout),
             initial_model=earlier,
             output=layout.output_data,
             stopping=interruption.stopping,
             options=job.options,
         )
         outcome = _trained(run, channels, layout)
-    if cluster.is_leader:
-        total, read = perf_counter() - clock, channels.seconds()
-        split = {"read": read, "train": total - read - outcome.write_seconds}
-        report = Report(
-            algorithm=algorithm,
-            given=params.given(),
-            settled=outcome.model.params.values(),
-            channels=outcome.channels,
-            history=log.history,
-            figures=(),
-            summary={},
-            seconds={"total": total, **split, "write": outcome.write_seconds},
-            started=started,
-            hosts=cluster.size,
-            instance_type=config.resources.instance_type,
-            seed=job.seed,
-        )
+    if resources.is_leader:
+        seconds = _seconds(perf_counter() - clock, channels.seconds(), outcome.write_seconds)
+        report = _report(order, run, outcome, log, started, seconds)
         write_metrics(report, layout.output_data)
         _show(report, outcome, run, layout)
 
@@ -142,6 +125,25 @@ def check_options(algorithm: Algorithm, options: Mapping[str, str]) -> None:
         for name in options
         if name not in algorithm.options
     )
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the tree says is to be done, checked against the declaration."""
+
+    algorithm: Algorithm
+    config: Config
+    params: Hyperparameters
+
+
+def _ordered(job: Job, layout: Layout, log: Log) -> _Order:
+    algorithm, config = declaration(job.algorithm), read_config(layout)
+    params = algorithm.hyperparameters.parse(config.hyperparameters)
+    check_channels(algorithm, config.channels)
+    check_options(algorithm, job.options)
+    if config.resources.is_leader:
+        log.start(config.hyperparameters, params)
+    return _Order(algorithm, config, params)
 
 
 @dataclass(frozen=True)
@@ -179,12 +181,45 @@ def _report_scores(run: Run[Any], scores: Mapping[str, float], model: Model) -> 
         run.log(f"#test_score ({run.cluster.host}) : {(name.removeprefix('test:'), float(value))}")
 
 
+def _seconds(total: float, read: float, write: float) -> dict[str, float]:
+    return {"total": total, "read": read, "train": total - read - write, "write": write}
+
+
+def _report(
+    order: _Order,
+    run: Run[Any],
+    outcome: _Outcome,
+    log: Log,
+    started: datetime,
+    seconds: Mapping[str, float],
+) -> Report:
+    """What is told of the training, still without pictures."""
+    return Report(
+        algorithm=order.algorithm,
+        given=order.params.given(),
+        settled=outcome.model.params.values(),
+        channels=outcome.channels,
+        history=log.history,
+        figures=(),
+        summary={},
+        seconds=seconds,
+        started=started,
+        hosts=run.cluster.size,
+        instance_type=order.config.resources.instance_type,
+        seed=run.seed,
+    )
+
+
 def _show(report: Report, outcome: _Outcome, run: Run[Any], layout: Layout) -> None:
     """Write the page; a fault in a picture costs the pictures, not the model."""
     try:
-        figures = [*outcome.model.figures(outcome.held_out), *run.notes.get("figures", ())]
-        summary = outcome.model.summary()
-        write_report(replace(report, figures=figures, summary=summary), layout.output_data)
+        shown = replace(
+            report,
+            figures=outcome.model.figures(outcome.held_out),
+            curves=run.notes.get("curves", ()),
+            summary=outcome.model.summary(),
+        )
+        write_report(shown, layout.output_data)
     except Exception:
         run.log(f"the report goes without pictures: {traceback.format_exc()}")
         write_report(report, layout.output_data)
