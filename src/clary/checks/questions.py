@@ -56,7 +56,7 @@ def ask_all(algorithm: Algorithm) -> Iterator[Answer]:
 
 def ask(question: Callable[[Trainings], str], trainings: Trainings) -> Answer:
     """One question; an exception other than `Wrong` is a wrong answer too."""
-    text = str(question.__doc__).rstrip(".")
+    text = str(question.__doc__).splitlines()[0].rstrip(".")
     try:
         return Answer(text, "passed", question(trainings))
     except Wrong as wrong:
@@ -193,7 +193,10 @@ def seeds_decide(trainings: Trainings) -> str:
 
 
 def hosts_agree(trainings: Trainings) -> str:
-    """Two hosts agree with one within the declared tolerance."""
+    """Two hosts agree with one within the declared tolerance.
+
+    It is relative for metrics above 1 and absolute below, where a loss may be all but 0.
+    """
     algorithm = trainings.algorithm
     if not algorithm.hardware.multi_instance:
         return "one host only, as declared"
@@ -203,7 +206,7 @@ def hosts_agree(trainings: Trainings) -> str:
     worst = 0.0
     for name in _quality(one):
         a, b = one.reported[name][-1], two.reported[name][-1]
-        worst = max(worst, abs(a - b) / max(abs(a), abs(b), 1e-12))
+        worst = max(worst, abs(a - b) / max(abs(a), abs(b), 1))
     limit = algorithm.hosts_tolerance
     _want(worst <= limit, f"metrics differ by {worst:.3g}, declared {limit:g}")
     return f"metrics differ by {worst:.2g} at most, declared {limit:g}"

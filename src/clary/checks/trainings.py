@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,8 @@ class Trainings:
                 count = _ROWS if channel.name == "train" else _HELD_OUT_ROWS
                 batch = self.rows_of(example, count, first=0 if channel.name == "train" else 1)
                 write(place / channel.name, batch, setting.content_type, _FILES)
-                sources.append(self._source(place / channel.name, channel.name, setting))
+                told = replace(setting, content_type=_with_label_size(setting.content_type, batch))
+                sources.append(self._source(place / channel.name, channel.name, told))
         return self._launch(example, sources, place / "output", setting)
 
     def _source(self, folder: Path, name: str, setting: Setting) -> Source:
@@ -138,6 +139,13 @@ def write(folder: Path, batch: Batch, content_type: str, files: int) -> None:
     for number, start in enumerate(range(0, batch.rows, size)):
         with (folder / f"part-{number}{suffix}").open("wb") as out:
             encode([batch.slice(start, min(start + size, batch.rows))], out, kind)
+
+
+def _with_label_size(content_type: str, batch: Batch) -> str:
+    """CSV cannot tell several label columns from features."""
+    if content_type != "text/csv" or batch.label is None or batch.label.ndim == 1:
+        return content_type
+    return f"{content_type};label_size={batch.label.shape[1]}"
 
 
 class _Listener:

@@ -1,0 +1,186 @@
+"""Passes over rows: one that trains all candidates, one that judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from clary.algorithms.linear_learner.minibatches import MiniBatch, Preparation
+from clary.algorithms.linear_learner.parallel_models import ParallelModels, Schedule
+from clary.data.channel import Channel
+from clary.errors import CallerError
+from clary.kit.cluster import Cluster
+from clary.kit.parallel import ordered_map
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Mean loss of each model on all hosts' rows, and the scores of this host's first rows.
+
+    losses: (models,); scores: (models, rows); labels: (rows,).
+    """
+
+    losses: Doubles
+    scores: Floats
+    labels: Floats
+
+
+@dataclass(frozen=True)
+class Training:
+    """All candidates in groups, and the rows they learn from.
+
+    Groups are the unit of work of a thread; on one host each goes through a list of mini-batches
+    without waiting for the others. On several hosts every step sums the gradients of all, so that
+    `batch_rows` of each make one mini-batch. seed: of the order of rows.
+    """
+
+    groups: Sequence[ParallelModels]
+    preparation: Preparation
+    cluster: Cluster
+    batch_rows: int
+    seed: int
+
+    def learn(
+        self, channel: Channel, epoch: int, schedule: Schedule, stop: Callable[[], bool]
+    ) -> Doubles:
+        """One pass; each model's mean loss while it learned.
+
+        Raises:
+            CallerError: a row or a label cannot be used, or all labels of a classifier are one.
+        """
+        seen = _Seen()
+        for group in self.groups:
+            group.loss_sum[:] = 0
+        windows = self.preparation.windows(channel, self.batch_rows, epoch, (self.seed,))
+        if self.cluster.size > 1:
+            self._in_step(seen.watched(chain.from_iterable(windows)), schedule, stop)
+        else:
+            for window in windows:
+                _done(ordered_map(_Learn([*seen.watched(window)], schedule), self.groups))
+                if stop():
+                    break
+        losses = self.cluster.all_reduce(np.concatenate([one.loss_sum for one in self.groups]))
+        weight = self.cluster.all_reduce(np.array([seen.weight]))[0]
+        if not stop():
+            self._check_labels(seen)
+        return np.asarray(losses / weight)
+
+    def judge(
+        self, channel: Channel, epoch: int, weights: Sequence[Floats], keep_rows: int
+    ) -> Verdict:
+        """Score other rows with other weights, one array for each group."""
+        losses, weight = np.zeros(sum(len(one.candidates) for one in self.groups)), 0.0
+        scores, labels, kept = [], [], 0
+        for window in self.preparation.windows(channel, self.batch_rows, epoch):
+            assess = _Assess(window, keep=kept < keep_rows)
+            found = list(ordered_map(assess, zip(self.groups, weights, strict=True)))
+            losses += np.concatenate([one for one, _ in found])
+            weight += sum(batch.weight for batch in window)
+            if kept < keep_rows:
+                scores.append(np.concatenate([one for _, one in found]))
+                labels.append(np.concatenate([batch.label for batch in window]))
+                kept += len(labels[-1])
+        losses = self.cluster.all_reduce(losses) / self.cluster.all_reduce(np.array([weight]))[0]
+        if not scores:
+            return Verdict(losses, np.zeros((len(losses), 0), np.float32), np.zeros(0, np.float32))
+        joined = np.concatenate(scores, axis=-1)[..., :keep_rows]
+        return Verdict(losses, joined, np.concatenate(labels)[:keep_rows])
+
+    def _check_labels(self, seen: _Seen) -> None:
+        ends = np.concatenate(self.cluster.gather(np.array([seen.low, seen.high])))
+        kind = self.preparation.labelling.predictor_type
+        if ends.min() == ends.max() and kind in {"binary_classifier", "multiclass_classifier"}:
+            raise CallerError.of(
+                "channel train",
+                f"a {kind} needs labels of two classes at least; all are",
+                f"{ends[0]:g}",
+            )
+
+    def _in_step(
+        self, batches: Iterable[MiniBatch], schedule: Schedule, stop: Callable[[], bool]
+    ) -> None:
+        """Steps with the other hosts; one that has no rows left adds nothing."""
+        source = iter(batches)
+        while True:
+            batch = next(source, None)
+            touched = self._touched(batch)
+            gradients = self._gradients(batch, touched)
+            told = [0.0 if batch is None else batch.weight, batch is not None, stop()]
+            flat = [*(one.ravel() for one in gradients), np.array(told, dtype=np.float32)]
+            total = self.cluster.all_reduce(np.concatenate(flat))
+            weight, hosts_with_rows, hosts_stopped = total[-3:]
+            if not hosts_with_rows or hosts_stopped:
+                return
+            parts = np.split(total[:-3], np.cumsum([one.size for one in gradients])[:-1])
+            for group, part, own in zip(self.groups, parts, gradients, strict=True):
+                group.apply(part.reshape(own.shape), float(weight), touched, schedule)
+
+    def _gradients(self, batch: MiniBatch | None, touched: Integers | None) -> list[Floats]:
+        """Of each group, over the columns that any host touches."""
+        columns = self.groups[0].weights.shape[1] if touched is None else len(touched)
+        if batch is None:
+            return [np.zeros((len(one.weights), columns), np.float32) for one in self.groups]
+        own = list(ordered_map(lambda group: group.gradient(batch), self.groups))
+        if touched is None or batch.touched is None:
+            return own
+        places = np.searchsorted(touched, batch.touched)
+        spread = [np.zeros((len(one), columns), np.float32) for one in own]
+        for wide, narrow in zip(spread, own, strict=True):
+            wide[:, places] = narrow
+        return spread
+
+    def _touched(self, batch: MiniBatch | None) -> Integers | None:
+        if not self.preparation.sparse:
+            return None
+        none = np.zeros(0, dtype=np.intp)
+        own = none if batch is None or batch.touched is None else batch.touched
+        return np.unique(np.concatenate(self.cluster.gather(own)))
+
+
+@dataclass(frozen=True)
+class _Learn:
+    batches: list[MiniBatch]
+    schedule: Schedule
+
+    def __call__(self, group: ParallelModels) -> None:
+        group.train(self.batches, self.schedule)
+
+
+@dataclass(frozen=True)
+class _Assess:
+    batches: list[MiniBatch]
+    keep: bool
+
+    def __call__(self, judged: tuple[ParallelModels, Floats]) -> tuple[Doubles, Floats]:
+        group, weights = judged
+        return group.assess(weights, self.batches, self.keep)
+
+
+class _Seen:
+    """What a pass goes through: the rows' weight, the lowest and the highest label."""
+
+    def __init__(self) -> None:
+        self.weight = 0.0
+        self.low, self.high = np.inf, -np.inf
+
+    def watched(self, batches: Iterable[MiniBatch]) -> Iterable[MiniBatch]:
+        """The same mini-batches."""
+        for batch in batches:
+            self.weight += batch.weight
+            self.low = min(self.low, float(batch.label.min()))
+            self.high = max(self.high, float(batch.label.max()))
+            yield batch
+
+
+def _done(work: Iterable[None]) -> None:
+    for _ in work:
+        pass
