@@ -1,7 +1,8 @@
 """Fills the generated parts of the documentation from the declarations and the benchmarks.
 
-Tables in the algorithms' READMEs between `<!-- generated: NAME -->` and `<!-- end -->`, and the
-pages under `docs/generated/`. With `--check` nothing is changed, and what is stale is named.
+Tables in the algorithms' READMEs between `<!-- generated: NAME -->` and `<!-- end -->`, the stub
+that editors read, and the pages under `docs/generated/`. With `--check` nothing is changed, and
+what is stale is named.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import click
 from clary.algorithms import CATALOGUE, declaration
 from clary.cli.main import COMMANDS, app
 from clary.sdk.estimators import ESTIMATORS
+from clary.sdk.stub import stub_text
 from clary.spec import render
 from clary.spec.algorithm import Algorithm
 from clary.spec.signature import stub_parameters
@@ -46,6 +48,7 @@ def main() -> None:
 
 
 def _wanted() -> Iterator[tuple[Path, str]]:
+    yield ROOT / "src/clary/__init__.pyi", stub_text()
     for name in CATALOGUE:
         algorithm = declaration(name)
         readme = ROOT / "src/clary/algorithms" / name.replace("-", "_") / "README.md"

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array, csr_matrix
+from sklearn import decomposition
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -20,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 import clary
 from clary import PCA, CallerError, KMeans, LinearLearner, XGBoost
+from clary.runtime.models import load_model
 
 IRIS = load_iris().data
 NAMES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -32,6 +34,7 @@ FORMS = {
     "pandas": lambda rows: pd.DataFrame(rows, columns=NAMES),
     "polars": lambda rows: pl.DataFrame(rows, schema=NAMES),
     "arrow": lambda rows: pa.table({name: rows[:, i] for i, name in enumerate(NAMES)}),
+    "arrow batch": lambda rows: pa.record_batch({name: rows[:, i] for i, name in enumerate(NAMES)}),
 }
 
 
@@ -173,3 +176,114 @@ def test_the_package_shows_its_public_names() -> None:
     assert {"KMeans", "PCA", "LinearLearner", "XGBoost", "load", "CallerError"} <= set(dir(clary))
     with pytest.raises(AttributeError, match="KMeens"):
         clary.KMeens  # noqa: B018
+
+
+def test_a_column_of_words_survives_an_archive_as_do_the_features_names(tmp_path: Path) -> None:
+    frame, kinds = load_iris(return_X_y=True, as_frame=True)
+    words = kinds.map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    trees = XGBoost(objective="multi:softprob", num_round=5).fit(frame, words)
+    trees.save(tmp_path / "model.tar.gz")
+    again = clary.load(tmp_path / "model.tar.gz")
+    assert again.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    assert again.feature_names_in_.tolist() == list(frame.columns)
+    assert (again.predict(frame) == trees.predict(frame)).all()
+
+
+def test_a_folder_keeps_nothing_of_an_earlier_model(tmp_path: Path) -> None:
+    rows, benign = load_breast_cancer(return_X_y=True)
+    for labels in (np.where(benign == 1, "benign", "malignant"), benign):
+        XGBoost(objective="binary:logistic", num_round=2).fit(rows, labels).save(tmp_path)
+    assert clary.load(tmp_path).classes_.tolist() == [0, 1]
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_a_loaded_estimator_can_be_fitted_to_other_rows(tmp_path: Path) -> None:
+    PCA(num_components=2).fit(IRIS).save(tmp_path / "model")
+    again = clone(clary.load(tmp_path / "model"))
+    assert again.fit(load_wine().data).components_.shape == (2, 13)
+
+
+def test_an_endpoint_takes_what_python_saved(tmp_path: Path) -> None:
+    KMeans(k=3).fit(IRIS).save(tmp_path / "model.tar.gz")
+    assert load_model(tmp_path / "model.tar.gz").summary()["k"] == 3
+
+
+def test_clusters_are_described_as_scikit_learn_does() -> None:
+    clusters = KMeans(k=3).fit(IRIS)
+    distances = clusters.transform(IRIS)
+    assert (distances.argmin(axis=1) == clusters.labels_).all()
+    assert clusters.inertia_ == pytest.approx((distances.min(axis=1) ** 2).sum(), rel=1e-5)
+    assert clusters.score(IRIS) == pytest.approx(-clusters.inertia_)
+
+
+def test_weights_of_rows_move_centers() -> None:
+    rows = np.array([[0.0], [1.0]])
+    center = KMeans(k=1).fit(rows, sample_weight=[3, 1]).cluster_centers_
+    assert center[0, 0] == pytest.approx(0.25)
+
+
+def test_transformed_columns_have_names_and_may_be_frames() -> None:
+    pipeline = make_pipeline(StandardScaler(), PCA(num_components=2)).set_output(transform="pandas")
+    frame = pipeline.fit_transform(pd.DataFrame(IRIS, columns=NAMES))
+    assert list(frame.columns) == ["pca0", "pca1"]
+    assert KMeans(k=3).fit(IRIS).get_feature_names_out().tolist() == [
+        "kmeans0",
+        "kmeans1",
+        "kmeans2",
+    ]
+
+
+def test_components_explain_what_scikit_learns_explain() -> None:
+    ours = PCA(num_components=3).fit(IRIS)
+    theirs = decomposition.PCA(n_components=3).fit(IRIS)
+    # Single against double precision.
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_[::-1], theirs.explained_variance_ratio_, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        np.abs(ours.components_[::-1]), np.abs(theirs.components_), atol=1e-3
+    )
+    np.testing.assert_allclose(ours.mean_, theirs.mean_, rtol=1e-5)
+
+
+def test_coefficients_have_scikit_learns_shapes() -> None:
+    rows, numbers = load_diabetes(return_X_y=True)
+    regressor = LinearLearner(predictor_type="regressor", num_models=1).fit(rows, numbers)
+    assert (regressor.coef_.shape, np.shape(regressor.intercept_)) == ((10,), ())
+    np.testing.assert_allclose(
+        rows @ regressor.coef_ + regressor.intercept_, regressor.predict(rows), rtol=1e-4
+    )
+    binary = LinearLearner(predictor_type="binary_classifier", num_models=1)
+    binary.fit(rows, numbers > 140)
+    assert (binary.coef_.shape, binary.intercept_.shape) == ((1, 10), (1,))
+
+
+def test_importances_add_up_to_one_and_name_the_feature_that_counts() -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 4))
+    trees = XGBoost(num_round=5).fit(rows, rows[:, 2])
+    assert trees.feature_importances_.sum() == pytest.approx(1)
+    assert trees.feature_importances_.argmax() == 2
+
+
+def test_scores_that_are_no_probabilities_are_not_given_as_such() -> None:
+    rows, benign = load_breast_cancer(return_X_y=True)
+    hinge = LinearLearner(predictor_type="binary_classifier", loss="hinge_loss").fit(rows, benign)
+    assert not hasattr(hinge, "predict_proba")
+    assert ((hinge.decision_function(rows) >= 0) == hinge.predict(rows)).all()
+    assert not hasattr(XGBoost(objective="multi:softmax", num_class=3), "predict_proba")
+
+
+def test_several_labels_at_once_are_learnt() -> None:
+    rows, kinds = load_iris(return_X_y=True)
+    labels = np.column_stack([kinds > 0, kinds == 2]).astype(int)
+    learner = LinearLearner(predictor_type="multilabel_classifier").fit(rows, labels)
+    assert learner.predict(rows).shape == learner.predict_proba(rows).shape == (150, 2)
+    # Both labels are nearly linear in the features: above 0.9 of rows have both right.
+    assert learner.score(rows, labels) > 0.9
+
+
+def test_a_class_that_training_did_not_see_is_named() -> None:
+    rows, kinds = load_iris(return_X_y=True)
+    learner = LinearLearner(predictor_type="binary_classifier", num_models=1)
+    with pytest.raises(ValueError, match="not in training: 2"):
+        learner.fit(rows[:100], kinds[:100], validation=(rows, kinds))

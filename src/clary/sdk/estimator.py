@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from clary.algorithms import declaration, fit_of
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
-from clary.errors import CallerError
+from clary.errors import CallerError, Fault
 from clary.kit.model import Model, Outputs
 from clary.kit.run import Run
-from clary.runtime.models import load_model, save_model
-from clary.sdk.rows import batch_of, features_of, labels_of
+from clary.sdk import saved
+from clary.sdk.rows import features_of
 from clary.spec.algorithm import Algorithm
-from clary.spec.signature import signature, wire_name
-from clary.storage.artifact import pack
-
-# Labels of a classifier other than 0, 1, …; SageMaker's artifacts have no place for them.
-_CLASSES = ".classes.json"
+from clary.spec.signature import python_name, signature, wire_name
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
@@ -52,32 +46,49 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             cls.algorithm = declaration(algorithm)
             cls.__init__ = _constructor(cls.algorithm)  # type: ignore[method-assign]
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        sample_weight: Any = None,
-        validation: tuple[Any, Any] | Any = None,
-    ) -> Self:
-        """Train on rows X of shape (rows, width) and, if supervised, labels y of shape (rows,).
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows X of shape (rows, width); y is ignored.
 
         Args:
             X: numpy, scipy sparse, pandas, polars or pyarrow.
-            y: labels; any values for classifiers, numbers for regressors.
-            sample_weight: one weight a row.
-            validation: (X, y) held out for early stopping and selection.
+            y: takes the place that scikit-learn's pipelines give it.
 
         Raises:
-            CallerError: a hyperparameter or the data cannot be used.
-            ValueError: X or y are not what scikit-learn takes.
+            CallerError: a hyperparameter or the data cannot be used; it is a ValueError too.
+            ValueError: X is not what scikit-learn takes.
         """
-        train = self._batch(X, y, sample_weight, fitting=True)
-        channels = {"train": MemoryChannel("train", train)}
-        if validation is not None:
-            rows, labels = validation if isinstance(validation, tuple) else (validation, None)
-            batch = self._batch(rows, labels, None, fitting=False)
-            channels["validation"] = MemoryChannel("validation", batch)
+        return self._train({"train": self._rows(X, fitting=True)})
+
+    def save(self, path: str | Path) -> None:
+        """Write the model: a folder, or one archive where the name ends in `.tar.gz`.
+
+        It is SageMaker's artifact: `clary predict`, `clary serve` and endpoints take it.
+
+        Raises:
+            CallerError: it cannot be written there; nothing is left behind.
+        """
+        check_is_fitted(self)
+        saved.save(self.model_, self._notes(), Path(path))
+
+    @classmethod
+    def restored(cls, model: Model, notes: Mapping[str, Any]) -> Self:
+        """The estimator as if it had been fitted to the model.
+
+        What the data told, as `feature_dim`, is left out of its hyperparameters.
+        """
+        declared = model.algorithm.hyperparameters.declared()
+        given = {n: v for n, v in model.params.given().items() if not declared[n].inferred}
+        estimator = cls(**{python_name(name): value for name, value in given.items()})
+        estimator._restore(model, notes)
+        return estimator
+
+    def _train(self, batches: Mapping[str, Batch]) -> Self:
+        channels = {name: MemoryChannel(name, batch) for name, batch in batches.items()}
+        with _value_errors(lonely=batches["train"].rows == 1):
+            self._run(channels)
+        return self
+
+    def _run(self, channels: Mapping[str, MemoryChannel]) -> None:
         history = _History()
         params = self.algorithm.hyperparameters.parse(self._hyperparameters())
         run = Run(
@@ -90,63 +101,29 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.model_ = fit_of(self.algorithm)(run)
         self.metrics_ = dict(history.values)
         self.params_ = run.params.values()
-        return self
 
-    def save(self, path: str | Path) -> None:
-        """Write the model: a folder, or one archive where the name ends in `.tar.gz`.
+    def _notes(self) -> dict[str, Any]:
+        """What `restored` needs beside the model."""
+        names = getattr(self, "feature_names_in_", None)
+        return {} if names is None else {"feature_names": names.tolist()}
 
-        It is SageMaker's artifact: `clary predict`, `clary serve` and endpoints take it.
-        """
-        check_is_fitted(self)
-        target = Path(path)
-        if not target.name.endswith(".tar.gz"):
-            self._write(target)
-            return
-        with TemporaryDirectory() as scratch:
-            self._write(Path(scratch) / "model")
-            pack(Path(scratch) / "model", target)
-
-    def _write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_model(self.model_, folder)
-        classes = getattr(self, "classes_", None)
-        if classes is not None and list(classes) != list(range(len(classes))):
-            (folder / _CLASSES).write_text(json.dumps(classes.tolist()))
-
-    def _restore(self, model: Model, classes: list[Any] | None) -> Self:
-        """This estimator as if it had been fitted to the model."""
+    def _restore(self, model: Model, notes: Mapping[str, Any]) -> None:
         self.model_ = model
         self.metrics_ = {}
         self.params_ = model.params.values()
         self.n_features_in_ = model.width
-        self._restore_classes(classes)
-        return self
+        if "feature_names" in notes:
+            self.feature_names_in_ = np.array(notes["feature_names"], dtype=object)
 
-    def _restore_classes(self, classes: list[Any] | None) -> None:
-        """Classifiers settle `classes_` here."""
-
-    def _batch(self, X: Any, y: Any, weights: Any, *, fitting: bool) -> Batch:
-        train = self.algorithm.channel("train")
-        features = features_of(self, X, fitting=fitting, missing=train.missing)
-        if train.label == "none":
-            return batch_of(features, None, weights)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        labels = labels_of(y)
-        if len(labels) != features.shape[0]:
-            raise ValueError(f"X has {features.shape[0]} rows and y has {len(labels)}")
-        return batch_of(features, self._numbered(labels, fitting=fitting), weights)
-
-    def _numbered(self, labels: npt.NDArray[Any], *, fitting: bool) -> npt.NDArray[Any]:
-        """Labels as the algorithm wants them; classifiers number the classes here."""
-        return np.asarray(labels, dtype=np.float32)
+    def _rows(self, X: Any, *, fitting: bool = False) -> Batch:
+        missing = self.algorithm.inference.missing
+        return Batch(features_of(self, X, fitting=fitting, missing=missing))
 
     def _outputs(self, X: Any) -> Outputs:
         check_is_fitted(self)
-        missing = self.algorithm.inference.missing
-        return self.model_.predict(Batch(features_of(self, X, fitting=False, missing=missing)))
+        batch = self._rows(X)
+        with _value_errors():
+            return self.model_.predict(batch)
 
     def _hyperparameters(self) -> dict[str, Any]:
         declared = self.algorithm.hyperparameters.declared()
@@ -165,17 +142,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def estimator_of(path: str | Path, classes: Mapping[str, type[Estimator]]) -> Estimator:
-    """The estimator of a saved model; `classes` are the estimator classes by algorithm."""
-    source = Path(path)
-    model = load_model(source)
-    kind = classes[model.algorithm.name]
-    declared = model.algorithm.hyperparameters.declared()
-    known = {name: value for name, value in model.params.given().items() if name in declared}
-    estimator = kind(**{f"{n}_" if n == "lambda" else n: value for n, value in known.items()})
-    labels = source / _CLASSES
-    named = json.loads(labels.read_text()) if source.is_dir() and labels.exists() else None
-    return estimator._restore(model, named)
+class _Refused(CallerError, ValueError):
+    """Wrong input, as scikit-learn's callers expect to catch it."""
+
+
+@contextmanager
+def _value_errors(lonely: bool = False) -> Iterator[None]:
+    """Refusals as `_Refused`; of a lonely row scikit-learn wants to hear that it is one sample."""
+    try:
+        yield
+    except CallerError as error:
+        one = (Fault("X", "has 1 sample only"),) if lonely else ()
+        raise _Refused(*error.faults, *one) from None
 
 
 class _History:
@@ -202,7 +180,7 @@ def _constructor(algorithm: Algorithm) -> Any:
         try:
             bound = known.bind(self, **hyperparameters)
         except TypeError as error:
-            raise CallerError.of(algorithm.title, str(error)) from None
+            raise _Refused(*CallerError.of(algorithm.title, str(error)).faults) from None
         bound.apply_defaults()
         for name, value in list(bound.arguments.items())[1:]:
             setattr(self, name, value)

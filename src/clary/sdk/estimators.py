@@ -2,189 +2,230 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClusterMixin, TransformerMixin
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.preprocessing import LabelEncoder
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from clary.codecs.batch import Batch
 from clary.errors import CallerError
-from clary.sdk.estimator import Estimator, estimator_of
-from clary.sdk.rows import features_of
+from clary.sdk import saved
+from clary.sdk.estimator import Estimator
+from clary.sdk.rows import weights_of
+from clary.sdk.supervised import Supervised, Target
+
+Floats = npt.NDArray[np.float32]
+
+_PREDICTORS: dict[str, Target] = {
+    "binary_classifier": "binary",
+    "multiclass_classifier": "multiclass",
+    "multilabel_classifier": "multilabel",
+}
 
 
-def _is_classifier(estimator: Any) -> bool:
-    return bool(estimator._classifies())
+def _has_hinge_loss(estimator: Any) -> bool:
+    return bool(estimator.loss == "hinge_loss")
 
 
-class _Supervised(Estimator):
-    """Predicts a label: a class of `classes_` or a number."""
-
-    classes_: npt.NDArray[Any]
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The label of each row, of shape (rows,): a class, or a number for regressors."""
-        outputs = self._outputs(X)
-        if not self._classifies():
-            return np.asarray(outputs["score"], dtype=np.float64)
-        return self.classes_[np.asarray(outputs["predicted_label"], dtype=np.int64)]
-
-    @available_if(_is_classifier)  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> npt.NDArray[Any]:
-        """The score of each class, of shape (rows, classes); probabilities where the loss is one.
-
-        The binary label may be cut elsewhere than at 0.5: see the model selection criteria.
-        """
-        score = np.asarray(self._outputs(X)["score"], dtype=np.float64)
-        return score if score.ndim == 2 else np.column_stack([1 - score, score])
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy for classifiers, the coefficient of determination for regressors."""
-        measure = accuracy_score if self._classifies() else r2_score
-        return float(measure(y, self.predict(X), sample_weight=sample_weight))
-
-    def _classifies(self) -> bool:
-        raise NotImplementedError
-
-    def _binary(self) -> bool:
-        raise NotImplementedError
-
-    def _numbered(self, labels: npt.NDArray[Any], *, fitting: bool) -> npt.NDArray[Any]:
-        if not self._classifies():
-            return super()._numbered(labels, fitting=fitting)
-        check_classification_targets(labels)
-        if fitting:
-            self.classes_ = np.unique(labels)
-            if self._binary() and len(self.classes_) > 2:
-                raise ValueError(
-                    "Only binary classification is supported. The type of the target is "
-                    f"multiclass: {len(self.classes_)} classes."
-                )
-        encoder = LabelEncoder()
-        encoder.classes_ = self.classes_
-        return np.asarray(encoder.transform(labels))
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, RegressorTags
-
-        tags = super().__sklearn_tags__()
-        if self._classifies():
-            tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags(multi_class=not self._binary())
-        else:
-            tags.estimator_type = "regressor"
-            tags.regressor_tags = RegressorTags()
-        return tags
+def _has_trees(estimator: Any) -> bool:
+    return bool(estimator.booster != "gblinear")
 
 
-class LinearLearner(_Supervised, algorithm="linear-learner"):
+class LinearLearner(Supervised, algorithm="linear-learner"):
     """Linear classification and regression, many models at once."""
 
     @property
-    def coef_(self) -> npt.NDArray[np.float32]:
-        """Coefficients on the features' own scale: (width,), or (classes, width)."""
+    def coef_(self) -> Floats:
+        """Coefficients on the features' own scale: (width,) of regressors, or (outputs, width)."""
         check_is_fitted(self)
-        weights: npt.NDArray[np.float32] = self.model_.weights  # type: ignore[attr-defined]
-        return weights[0] if len(weights) == 1 else weights
+        weights: Floats = self.model_.weights  # type: ignore[attr-defined]
+        return weights[0] if self._target() == "number" else weights
 
     @property
-    def intercept_(self) -> npt.NDArray[np.float32]:
-        """One intercept for each row of `coef_`."""
+    def intercept_(self) -> Any:
+        """One number of regressors, else (outputs,)."""
         check_is_fitted(self)
-        bias: npt.NDArray[np.float32] = self.model_.bias  # type: ignore[attr-defined]
-        return bias
+        bias: Floats = self.model_.bias  # type: ignore[attr-defined]
+        return bias[0] if self._target() == "number" else bias
 
-    def _classifies(self) -> bool:
-        return self.predictor_type in {"binary_classifier", "multiclass_classifier"}
+    @available_if(_has_hinge_loss)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> Floats:
+        """How far each row's score lies above the threshold, of shape (rows,)."""
+        score = np.asarray(self._outputs(X)["score"])
+        threshold = np.float32(self.model_.threshold)  # type: ignore[attr-defined]
+        return np.asarray(score - threshold)
 
-    def _binary(self) -> bool:
-        return bool(self.predictor_type == "binary_classifier")
+    def _target(self) -> Target:
+        return _PREDICTORS.get(str(self.predictor_type), "number")
 
-    def _restore_classes(self, classes: list[Any] | None) -> None:
-        count = max(2, len(self.model_.weights))  # type: ignore[attr-defined]
-        self.classes_ = np.asarray(classes if classes is not None else range(count))
+    def _gives_chances(self) -> bool:
+        return self._target() != "number" and not _has_hinge_loss(self)
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        """SageMaker's multiclass learning starts at three classes; two are learned as binary.
+
+        The likelier one is then answered, as among several.
+        """
+        given = super()._hyperparameters()
+        if self._target() == "multiclass" and len(self.classes_) == 2:
+            multiclass = {"num_classes", "loss"}
+            given = {name: value for name, value in given.items() if name not in multiclass}
+            given["predictor_type"] = "binary_classifier"
+            given["binary_classifier_model_selection_criteria"] = "loss_function"
+        return given
+
+    def _class_count(self) -> int:
+        return max(2, len(self.model_.weights))  # type: ignore[attr-defined]
 
     def _numbered(self, labels: npt.NDArray[Any], *, fitting: bool) -> npt.NDArray[Any]:
         numbers = super()._numbered(labels, fitting=fitting)
-        if fitting and self._classifies() and len(self.classes_) < 2:
-            raise CallerError.of("y", "a classifier needs rows of two classes", len(self.classes_))
+        if len(self.classes_) < 2:
+            raise ValueError("y has one class only; a classifier needs rows of two classes")
         return numbers
 
 
-class XGBoost(_Supervised, algorithm="xgboost"):
+class XGBoost(Supervised, algorithm="xgboost"):
     """Gradient-boosted trees by the XGBoost library."""
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The label of each row, of shape (rows,): a class, or a number for other objectives."""
-        return super().predict(X)
+    @property
+    def feature_importances_(self) -> Floats:
+        """(width,): each feature's mean gain of its splits, adding up to 1."""
+        check_is_fitted(self)
+        if not _has_trees(self):
+            raise AttributeError("feature_importances_: booster gblinear has coefficients instead")
+        gains = np.zeros(self.n_features_in_, dtype=np.float32)
+        for name, gain in self.model_.importances()["gain"].items():  # type: ignore[attr-defined]
+            gains[int(name.removeprefix("f"))] = gain
+        return np.asarray(gains / max(gains.sum(), np.finfo(np.float32).tiny))
 
-    def _classifies(self) -> bool:
-        return str(self.objective).startswith(("binary:", "multi:"))
+    def _target(self) -> Target:
+        kind = str(self.objective).partition(":")[0]
+        return {"binary": "binary", "multi": "multiclass"}.get(kind, "number")  # type: ignore[return-value]
 
-    def _binary(self) -> bool:
-        return str(self.objective).startswith("binary:")
+    def _gives_chances(self) -> bool:
+        return self.objective in {"binary:logistic", "multi:softprob"}
+
+    def _class_count(self) -> int:
+        return int(self.params_.get("num_class") or 2)
 
 
-class KMeans(ClusterMixin, TransformerMixin, Estimator, algorithm="kmeans"):  # type: ignore[misc]
-    """Web-scale k-means: one pass over the data."""
+class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):  # type: ignore[misc]
+    """Gives rows other features, always in float32."""
 
     @property
-    def cluster_centers_(self) -> npt.NDArray[np.float32]:
+    def _n_features_out(self) -> int:
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class KMeans(ClusterMixin, _Transformer, algorithm="kmeans"):  # type: ignore[misc]
+    """Web-scale k-means: one pass over the data.
+
+    Attributes after `fit`:
+        labels_: the nearest center of each training row, (rows,).
+        inertia_: sum of the training rows' squared distances to it, each times its weight.
+    """
+
+    labels_: npt.NDArray[np.int32]
+    inertia_: float
+
+    @property
+    def cluster_centers_(self) -> Floats:
         """(k, width)."""
         check_is_fitted(self)
-        centers: npt.NDArray[np.float32] = self.model_.centers  # type: ignore[attr-defined]
+        centers: Floats = self.model_.centers  # type: ignore[attr-defined]
         return centers
 
-    def fit(self, X: Any, y: Any = None, **rest: Any) -> KMeans:
-        """Cluster the rows of X, of shape (rows, width); y is ignored."""
-        super().fit(X, None, **rest)
-        self.labels_ = self.predict(X)
+    def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
+        """Cluster the rows of X, of shape (rows, width); y is ignored.
+
+        Args:
+            X: numpy, scipy sparse, pandas, polars or pyarrow.
+            y: takes the place that scikit-learn's pipelines give it.
+            sample_weight: one weight a row.
+
+        Raises:
+            CallerError: a hyperparameter or the data cannot be used; it is a ValueError too.
+            ValueError: X or sample_weight are not what scikit-learn takes.
+        """
+        rows = self._rows(X, fitting=True)
+        weights = weights_of(sample_weight, rows.features)
+        self._train({"train": replace(rows, weights=weights)})
+        outputs = self.model_.predict(rows)
+        self.labels_ = np.asarray(outputs["closest_cluster"], dtype=np.int32)
+        self.inertia_ = _inertia(outputs["distance_to_cluster"], weights)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.int32]:
         """The nearest center's row for each row, of shape (rows,)."""
         return np.asarray(self._outputs(X)["closest_cluster"], dtype=np.int32)
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+    def transform(self, X: Any) -> Floats:
         """Euclidean distance of each row to each center: (rows, k)."""
         check_is_fitted(self)
-        features = features_of(self, X, fitting=False, missing=False)
-        distances: npt.NDArray[np.float32] = self.model_.distances(Batch(features))  # type: ignore[attr-defined]
+        distances: Floats = self.model_.distances(self._rows(X))  # type: ignore[attr-defined]
         return distances
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the sum of squared distances to the nearest center, as scikit-learn has it."""
-        distance = np.asarray(self._outputs(X)["distance_to_cluster"], dtype=np.float64)
-        return -float(np.sum(distance**2))
+        outputs = self._outputs(X)
+        distances = outputs["distance_to_cluster"]
+        return -_inertia(distances, weights_of(sample_weight, distances))
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.cluster_centers_)
 
 
-class PCA(TransformerMixin, Estimator, algorithm="pca"):  # type: ignore[misc]
+class PCA(_Transformer, algorithm="pca"):
     """Principal components, in SageMaker's order: the first component is the last column."""
 
     @property
-    def components_(self) -> npt.NDArray[np.float32]:
+    def components_(self) -> Floats:
         """(num_components, width), from the smallest singular value to the largest."""
         check_is_fitted(self)
-        vectors: npt.NDArray[np.float32] = self.model_.v  # type: ignore[attr-defined]
+        vectors: Floats = self.model_.v  # type: ignore[attr-defined]
         return vectors.T
 
     @property
-    def singular_values_(self) -> npt.NDArray[np.float32]:
+    def singular_values_(self) -> Floats:
         """(num_components,), ascending."""
         check_is_fitted(self)
-        values: npt.NDArray[np.float32] = self.model_.s  # type: ignore[attr-defined]
+        values: Floats = self.model_.s  # type: ignore[attr-defined]
         return values
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+    @property
+    def mean_(self) -> Floats | None:
+        """(width,), or None where nothing is subtracted."""
+        check_is_fitted(self)
+        mean: Floats | None = self.model_.mean  # type: ignore[attr-defined]
+        return mean
+
+    @property
+    def explained_variance_ratio_(self) -> npt.NDArray[np.float64]:
+        """Each component's share of the training rows' variance, (num_components,), ascending."""
+        check_is_fitted(self)
+        variance = self.model_.variance  # type: ignore[attr-defined]
+        if variance is None:
+            raise AttributeError("explained_variance_ratio_: the model's file does not hold it")
+        squares = self.singular_values_.astype(np.float64) ** 2
+        return np.asarray(squares / max(variance, np.finfo(float).tiny))
+
+    def transform(self, X: Any) -> Floats:
         """(rows, num_components), the largest component last."""
         return np.asarray(self._outputs(X)["projection"], dtype=np.float32)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
 
 
 ESTIMATORS: dict[str, type[Estimator]] = {
@@ -198,4 +239,13 @@ def load(path: str | Path) -> Estimator:
     Raises:
         CallerError: it is not a model, or not one that Clary knows.
     """
-    return estimator_of(path, ESTIMATORS)
+    model, notes = saved.load(Path(path))
+    kind = ESTIMATORS.get(model.algorithm.name)
+    if kind is None:
+        raise CallerError.of(f"model {path}", "has no estimator in Python", model.algorithm.name)
+    return kind.restored(model, notes)
+
+
+def _inertia(distances: npt.NDArray[Any], weights: Floats | None) -> float:
+    squares = distances.astype(np.float64) ** 2
+    return float(squares.sum() if weights is None else squares @ weights)

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array, issparse
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from clary.codecs.batch import Batch, Features
+from clary.codecs.batch import Features
 
 
 def features_of(estimator: Any, rows: Any, *, fitting: bool, missing: bool) -> Features:
@@ -19,9 +20,11 @@ def features_of(estimator: Any, rows: Any, *, fitting: bool, missing: bool) -> F
     Raises:
         ValueError: scikit-learn's own words for rows that do not fit.
     """
+    # scikit-learn knows tables and data frames, and reads their columns' names
+    known = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
     checked = validate_data(
         estimator,
-        _as_known(rows),
+        known,
         reset=fitting,
         dtype=np.float32,
         order="C",
@@ -31,34 +34,27 @@ def features_of(estimator: Any, rows: Any, *, fitting: bool, missing: bool) -> F
     return csr_array(checked, dtype=np.float32) if issparse(checked) else checked
 
 
-def labels_of(labels: Any) -> npt.NDArray[Any]:
-    """(rows,) of whatever kind the labels are."""
-    return np.asarray(column_or_1d(_as_known(labels), warn=True))
+def labels_of(labels: Any, *, several: bool = False) -> npt.NDArray[Any]:
+    """(rows,) of whatever kind the labels are, or (rows, labels) for several; numbers are finite.
+
+    Raises:
+        ValueError: they are not one column, or not finite.
+    """
+    column = np.asarray(labels if several else column_or_1d(labels, warn=True))
+    if column.dtype.kind == "f":
+        assert_all_finite(column, input_name="y")
+    return column
 
 
-def batch_of(features: Features, labels: npt.NDArray[Any] | None, weights: Any = None) -> Batch:
-    """Rows with numeric labels and weights."""
-    return Batch(
-        features,
-        None if labels is None else np.ascontiguousarray(labels, dtype=np.float32),
-        None if weights is None else np.ascontiguousarray(weights, dtype=np.float32),
-    )
+def weights_of(weights: Any, rows: Any) -> npt.NDArray[np.float32] | None:
+    """(rows,) float32, or None where all weigh the same.
 
-
-def _as_known(rows: Any) -> Any:
-    """scikit-learn knows numpy, scipy and data frames; arrow tables and columns it does not."""
-    if isinstance(rows, (pa.Table, pa.RecordBatch)):
-        return rows.to_pandas() if _has_pandas() else np.column_stack([*map(np.asarray, rows)])
-    if isinstance(rows, (pa.Array, pa.ChunkedArray)):
-        return rows.to_numpy(zero_copy_only=False)
-    if type(rows).__module__.startswith("polars"):
-        return rows.to_numpy() if rows.__class__.__name__ == "Series" else rows
-    return rows
-
-
-def _has_pandas() -> bool:
-    try:
-        import pandas  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    Raises:
+        ValueError: they are not one for each row, or all 0.
+    """
+    if weights is None:
+        return None
+    checked = _check_sample_weight(weights, rows, dtype=np.float32, ensure_non_negative=True)
+    if not checked.any():
+        raise ValueError("sample_weight must not be zero for every row")
+    return np.asarray(checked)

@@ -72,6 +72,8 @@ class Algorithm:
     incremental: bool = False
     # What can be asked for beyond hyperparameters, without changing the model (`elbow`)
     options: tuple[str, ...] = ()
+    # What its log counts passes in: the x axis of learning curves
+    pass_name: str = "epoch"
     # How far metrics of two hosts may lie from those of one host, relative
     hosts_tolerance: float = 1e-4
 

@@ -10,7 +10,15 @@ from clary.spec.algorithm import Algorithm
 from clary.spec.hyperparameters import Hyperparameter
 from clary.spec.render import sentence
 
-_TYPES = {"integer": "int", "float": "float", "boolean": "bool", "list": "Sequence[Any]"}
+_TYPES = {
+    "integer": "int",
+    "float": "float",
+    "boolean": "bool",
+    "list": "Sequence[Any]",
+    "json": "Sequence[Any]",
+}
+# As words on the wire, as bool in Python
+_SWITCH = ("true", "false")
 
 
 def signature(algorithm: Algorithm, extra: Iterable[inspect.Parameter] = ()) -> inspect.Signature:
@@ -66,15 +74,15 @@ def stub_docstring(algorithm: Algorithm) -> str:
 
 
 def _annotation(one: Hyperparameter) -> str:
-    if one.kind == "categorical":
-        kind = "Literal[" + ", ".join(repr(choice) for choice in one.choices) + "]"
-    else:
-        kind = _TYPES.get(one.kind, "Any")
-        words = list(one.words)
-        if words:
-            kind += " | Literal[" + ", ".join(repr(word) for word in words) + "]"
-    optional = python_default(one) is None and not _is_required(one)
-    return f"{kind} | None" if optional and kind != "Any" else kind
+    words = one.choices if one.kind == "categorical" else one.words
+    parts = [] if one.kind == "categorical" else [_TYPES[one.kind]]
+    if words == _SWITCH:
+        parts.append("bool")
+    if words:
+        parts.append(f"Literal[{', '.join(repr(word) for word in words)}]")
+    if python_default(one) is None and not _is_required(one):
+        parts.append("None")
+    return " | ".join(parts)
 
 
 def _stub_default(one: Hyperparameter) -> str:
