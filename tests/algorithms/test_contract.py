@@ -70,7 +70,7 @@ def test_the_choices_are_the_documented_ones_and_said_additions(
     algorithm: Algorithm, fact: dict[str, Any]
 ) -> None:
     one = algorithm.hyperparameters.declared()[fact["name"]]
-    if fact["type"] not in {"categorical", "list"}:
+    if fact["type"] not in {"categorical", "list", "json"}:
         return
     documented = {_plain(choice) for choice in fact.get("choices", [])}
     declared = {_plain(choice) for choice in one.choices}
@@ -105,7 +105,11 @@ def test_metrics_have_the_documented_names_goals_and_regexes(algorithm: Algorith
     declared = {metric.name: metric for metric in algorithm.metrics}
     for fact in FACTS[algorithm.name]["metrics"]:
         metric = declared[fact["name"]]
-        assert (metric.goal, metric.regex) == (fact["goal"], fact["regex"])
+        documented = fact.get("documented", True)
+        told = metric.goal, metric.regex, metric.documented
+        assert told == (fact["goal"], fact["regex"], documented)
+    known = {fact["name"] for fact in FACTS[algorithm.name]["metrics"]}
+    assert not any(declared[name].documented for name in declared.keys() - known)
 
 
 @each_algorithm
@@ -130,7 +134,13 @@ def test_endpoints_take_and_give_the_documented_types(algorithm: Algorithm) -> N
     facts = FACTS[algorithm.name]["inference"]
     assert set(algorithm.inference.accepts) == set(facts["accepts"])
     assert set(algorithm.inference.returns) == set(facts["returns"])
-    assert algorithm.learning == FACTS[algorithm.name]["learning"]
+
+
+@each_algorithm
+def test_nature_images_and_hardware_are_the_documented_ones(algorithm: Algorithm) -> None:
+    described = algorithm.describe()
+    for key in ("learning", "problem_types", "images", "instances"):
+        assert described[key] == FACTS[algorithm.name][key], key
 
 
 def _plain(value: Any) -> Any:

@@ -175,7 +175,7 @@ ALGORITHM = Algorithm(
         Example({"predictor_type": "regressor", "epochs": 5}, "number"),
         Example({"predictor_type": "multilabel_classifier", "epochs": 5}, "multilabel"),
     ),
-    hardware=Hardware(train_gpu=True, multi_gpu=True),
+    hardware=Hardware(train_gpu=True, multi_gpu=True, inference_gpu=True),
     incremental=True,
     hosts_tolerance=0.02,
     fit="clary.algorithms.linear_learner.fit:fit",
