@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from clary.spec.algorithm import Algorithm
 from clary.spec.channels import ChannelSpec
 from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.metrics import Metric
 
 _LARGEST = "1.7976931348623157e308"
 _LARGEST_INTEGER = "9223372036854775807"
 _TYPES = {"integer": "Integer", "float": "Continuous", "categorical": "Categorical"}
+# What the API takes at most
+_METRICS, _VALUES = 40, 30
 _CPU_INSTANCES = ["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge", "ml.c5.2xlarge"]
 
 
@@ -18,7 +22,7 @@ def training_specification(algorithm: Algorithm, image: str) -> dict[str, Any]:
     """The structure that DescribeAlgorithm answers; botocore's model accepts it.
 
     A hyperparameter that takes `auto` beside numbers is FreeText there, since SageMaker's ranges
-    cannot say it.
+    cannot say it. Of more metrics than the API takes, documented and held-out ones go first.
     """
     tunable = {one.name for one in algorithm.tuning}
     return {
@@ -29,7 +33,9 @@ def training_specification(algorithm: Algorithm, image: str) -> dict[str, Any]:
         ],
         "SupportedTrainingInstanceTypes": _CPU_INSTANCES,
         "SupportsDistributedTraining": algorithm.hardware.multi_instance,
-        "MetricDefinitions": [{"Name": one.name, "Regex": one.regex} for one in algorithm.metrics],
+        "MetricDefinitions": [
+            {"Name": one.name, "Regex": one.regex} for one in _foremost(algorithm.metrics)
+        ],
         "TrainingChannels": [_channel(one) for one in algorithm.channels],
         "SupportedTuningJobObjectiveMetrics": [
             {"Type": one.goal, "MetricName": one.name}
@@ -39,6 +45,11 @@ def training_specification(algorithm: Algorithm, image: str) -> dict[str, Any]:
     }
 
 
+def _foremost(metrics: Sequence[Metric]) -> list[Metric]:
+    ranked = sorted(metrics, key=lambda one: (not one.documented, one.name.startswith("train:")))
+    return ranked[:_METRICS]
+
+
 def _hyperparameter(one: Hyperparameter, tunable: bool) -> dict[str, Any]:
     kind = "FreeText" if one.words and one.kind != "categorical" else _TYPES.get(one.kind)
     if one.kind == "boolean" and not one.words:
@@ -46,7 +57,7 @@ def _hyperparameter(one: Hyperparameter, tunable: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "Name": one.name,
         "Description": one.about,
-        "Type": kind or "FreeText",
+        "Type": kind if kind and len(one.choices) <= _VALUES else "FreeText",
         "IsTunable": tunable,
         "IsRequired": one.required is True,
     }
