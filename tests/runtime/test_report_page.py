@@ -15,11 +15,13 @@ from clary.runtime.charts import chart
 from clary.runtime.prices import DOLLARS_AN_HOUR, on_sagemaker
 from clary.runtime.report import ChannelFacts, Report
 from clary.runtime.report_page import render
+from clary.runtime.scales import duration, scale, tick_labels
 
 ALGORITHM = declaration("kmeans")
 FIGURES = (
     Lines("Elbow", "k", "msd", {"msd": ([2.0, 3.0, 4.0], [9.0, 5.0, 4.0])}),
     Bars("Sizes", ["a", "b"], [3.0, 5.0], "cluster", "rows"),
+    Bars("Spread", ["0", "1"], [3.0, 5.0], "residual", "rows", edges=[0.0, 1.0, 2.0]),
     Bars("Importances", ["long name of a feature", "b"], [3.0, 5.0], "gain", horizontal=True),
     Heatmap("Confusion", ["0", "1"], ["0", "1"], [[5.0, 1.0], [0.0, 7.0]]),
     Points("Map", "x", "y", [0.0, 1.0], [1.0, 0.0], ["left", "right"], ["row 1", "row 2"]),
@@ -78,12 +80,19 @@ def test_nothing_is_fetched() -> None:
 def test_scores_on_held_out_data_come_first() -> None:
     tiles = re.findall(r"class='tile'><b>(.*?)</b><span>(.*?)</span>", render(report()))
     assert tiles[0] == ("32.25", "test:msd")
-    assert tiles[1] == ("35.5", "train:msd")
+    assert tiles[1] == ("36.0 s", "training time")
+
+
+def test_a_table_tells_every_score_by_channel() -> None:
+    page = render(report())
+    assert "<th>metric</th><th>train</th><th>test</th><th>better when</th>" in page
+    assert "<td>msd</td><td>35.5</td><td>32.25</td><td>smaller</td>" in page
 
 
 def test_hyperparameters_say_whether_they_were_given_inferred_auto_or_default() -> None:
     page = render(report())
-    origins = dict(re.findall(r"<code>(\w+)</code></td><td>.*?</td><td>([\w ]+)</td>", page))
+    row = r"<code>(\w+)</code></td><td class='value'>.*?</td><td>([\w ]+)</td>"
+    origins = dict(re.findall(row, page))
     assert origins["k"] == "given"
     assert origins["feature_dim"] == "from the data"
     assert origins["extra_center_factor"] == "auto"
@@ -92,13 +101,39 @@ def test_hyperparameters_say_whether_they_were_given_inferred_auto_or_default() 
 
 def test_a_metric_with_several_epochs_is_a_curve() -> None:
     page = render(report())
-    assert "<figcaption>msd</figcaption>" in page
+    assert "<figcaption>train:msd</figcaption>" in page
     assert "<figcaption>progress</figcaption>" not in page
 
 
+def test_a_curve_of_one_channel_names_it_and_counts_passes_in_the_algorithm_s_word() -> None:
+    history = {"validation:rmse": [(0, 5.0), (1, 4.0)]}
+    page = render(replace(report(), algorithm=declaration("xgboost"), history=history))
+    assert "<figcaption>validation:rmse</figcaption>" in page
+    assert ">round</text>" in page
+
+
+def test_curves_that_fall_steeply_are_drawn_over_logarithms() -> None:
+    steep = render(replace(report(), history={"train:msd": [(0, 5000.0), (1, 5.0), (2, 4.0)]}))
+    assert re.search(r'class="tick end"[^>]*>10</text>', steep)
+
+
+def test_the_time_split_fills_its_bar() -> None:
+    shares = re.findall(r"style='flex:([\d.]+)'", render(report()))
+    assert sum(map(float, shares)) == pytest.approx(100, abs=0.5)
+
+
+def test_long_arrays_of_the_summary_are_shortened() -> None:
+    page = render(replace(report(), summary={"mean": [0.123456789] * 10_000}))
+    assert "0.123457" in page
+    assert "10,000 in all" in page
+    assert len(page) < 60_000
+
+
 def test_what_is_not_known_on_the_page_is_left_out() -> None:
-    page = render(replace(report(), figures=()))
+    page = render(replace(report(), figures=(), history={}, summary={}))
     assert "<h2>Quality</h2>" not in page
+    assert "<h2>Model</h2>" not in page
+    assert "<h2>Learning curves</h2>" not in page
     assert "<h2>Data</h2>" in page
 
 
@@ -123,6 +158,58 @@ def test_figures_of_odd_numbers_are_drawn() -> None:
     lonely = Points("One", "x", "y", [float("nan")], [0.0])
     for figure in (empty, flat, zero, lonely):
         assert "nan" not in chart(figure).lower().replace("nan, 0", "")
+
+
+def test_large_numbers_on_axes_are_told_in_one_unit() -> None:
+    assert tick_labels([0, 5e5, 1e6]) == ["0", "500k", "1,000k"]
+    assert tick_labels([0, 1e7, 2e7]) == ["0", "10M", "20M"]
+    assert tick_labels([0.85, 0.9]) == ["0.85", "0.9"]
+
+
+def test_axes_of_counted_things_have_whole_ticks() -> None:
+    assert scale([0, 1, 2], 0, 100, margin=0).ticks() == [0, 1, 2]
+    assert scale([0, 1, 2.5], 0, 100, margin=0).ticks() == [0, 0.5, 1, 1.5, 2, 2.5]
+
+
+def test_axes_end_on_round_numbers() -> None:
+    axis = scale([0.13, 0.87], 0, 100)
+    assert (axis.low, axis.high) == (0.0, pytest.approx(1.0))
+
+
+def test_times_are_told_in_fitting_units() -> None:
+    told = [duration(seconds) for seconds in (0.3456, 12.34, 240, 246.2, 7500)]
+    assert told == ["0.35 s", "12.3 s", "4 min", "4 min 6 s", "2 h 5 min"]
+
+
+def test_the_series_that_matters_is_drawn_over_the_others() -> None:
+    series = {"model 1": ([0.0, 1.0], [1.0, 0.5]), "model 2": ([0.0, 1.0], [2.0, 0.9])}
+    drawn = chart(Lines("Models", "epoch", "loss", series, emphasis="model 1"))
+    assert drawn.index("squiet") < drawn.index("line s0")
+    assert "others" in drawn
+
+
+def test_a_matrix_of_many_classes_leaves_empty_cells_out() -> None:
+    names = [str(one) for one in range(40)]
+    counts = [[float(row == column) for column in range(40)] for row in range(40)]
+    drawn = chart(Heatmap("Confusion", names, names, counts, by_row=True))
+    assert drawn.count("<rect") == 40
+
+
+def test_the_colors_of_a_confusion_matrix_are_shares_of_its_rows() -> None:
+    drawn = chart(Heatmap("Confusion", ["0", "1"], ["0", "1"], [[90, 10], [0, 2]], by_row=True))
+    assert "90.0%" in drawn
+    assert "100.0%" in drawn
+
+
+def test_groups_of_points_are_in_the_order_of_their_numbers() -> None:
+    drawn = chart(Points("Map", "x", "y", [0.0] * 3, [1.0, 2.0, 3.0], ["10", "2", "1"]))
+    assert re.findall(r"</i>(\d+)</span>", drawn) == ["1", "2", "10"]
+
+
+def test_a_hundred_groups_have_no_legend() -> None:
+    numbers = [float(one) for one in range(100)]
+    drawn = chart(Points("Map", "x", "y", numbers, numbers, [str(one) for one in range(100)]))
+    assert "legend" not in drawn
 
 
 def test_the_estimate_for_sagemaker_is_waiting_time_at_list_price() -> None:

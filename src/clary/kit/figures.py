@@ -11,21 +11,30 @@ Numbers: TypeAlias = Sequence[float]
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over a common kind of x; each series is (x values, y values)."""
+    """Curves over a common kind of x; each series is (x values, y values).
+
+    emphasis: the series that matters; the others stay in the background.
+    unit: both axes go from 0 to 1. diagonal: a dashed line where y is x. level: a dashed line at y.
+    """
 
     title: str
     x_label: str
     y_label: str
     series: Mapping[str, tuple[Numbers, Numbers]]
+    emphasis: str = ""
+    unit: bool = False
     diagonal: bool = False
-    log_x: bool = False
+    level: float | None = None
     log_y: bool = False
     caption: str = ""
 
 
 @dataclass(frozen=True)
 class Bars:
-    """One bar for each label; `horizontal` suits long labels."""
+    """One bar for each label; `horizontal` suits long labels.
+
+    edges: for a histogram, the bounds of the bars, one more than there are bars; labels go unread.
+    """
 
     title: str
     labels: Sequence[str]
@@ -33,12 +42,16 @@ class Bars:
     x_label: str = ""
     y_label: str = ""
     horizontal: bool = False
+    edges: Numbers = ()
     caption: str = ""
 
 
 @dataclass(frozen=True)
 class Heatmap:
-    """A matrix of numbers with row and column labels, such as a confusion matrix."""
+    """A matrix of numbers with row and column labels, such as a confusion matrix.
+
+    by_row: a cell's color is its share of the row.
+    """
 
     title: str
     rows: Sequence[str]
@@ -46,12 +59,16 @@ class Heatmap:
     values: Sequence[Numbers]
     x_label: str = ""
     y_label: str = ""
+    by_row: bool = False
     caption: str = ""
 
 
 @dataclass(frozen=True)
 class Points:
-    """A cloud of points; `group` colors them, `hover` says what a point is."""
+    """A cloud of points; `group` colors them, `hover` says what a point is.
+
+    diagonal: a dashed line where y is x. level: a dashed line at y.
+    """
 
     title: str
     x_label: str
@@ -61,6 +78,7 @@ class Points:
     group: Sequence[str] = field(default_factory=tuple)
     hover: Sequence[str] = field(default_factory=tuple)
     diagonal: bool = False
+    level: float | None = None
     caption: str = ""
 
 

@@ -1,8 +1,4 @@
-"""Figures as inline SVG: no script and no network needed to look at them.
-
-Colors are CSS variables of the page that holds them, so that a chart follows its light and dark
-scheme; `data-tip` is what the page shows when the pointer rests on a mark.
-"""
+"""Figures as inline SVG: no script and no network needed to look at them."""
 
 from __future__ import annotations
 
@@ -12,13 +8,36 @@ from functools import singledispatch
 from html import escape
 
 from clary.kit.figures import Bars, Figure, Heatmap, Lines, Points, Table
+from clary.runtime.drawing import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LETTER,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    across,
+    cut,
+    dashed,
+    legend,
+    longest,
+    svg,
+    text,
+    tip,
+    upright,
+    upward,
+)
 from clary.runtime.scales import Scale, label, scale
 
-_WIDTH, _HEIGHT = 560, 330
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 14, 48
-_COLORS = 8
-_MOST_MARKS = 160
-_MOST_POINTS = 2000
+_FOOT = HEIGHT - BOTTOM
+_MOST_MARKS = 25
+_MOST_TIPS = 160
+_AROUND = 0.04
+_MOST_POINTS = 1000
+_LONGEST_NAME, _LONGEST_ROW = 26, 18
+# Above this many cells, empty ones are not drawn
+_MANY_CELLS = 400
 
 
 @singledispatch
@@ -31,69 +50,77 @@ def chart(figure: Figure) -> str:
 def _lines(figure: Lines) -> str:
     xs = [x for points in figure.series.values() for x in points[0]]
     ys = [y for points in figure.series.values() for y in points[1]]
-    square = figure.diagonal
-    across = scale(
-        [*xs, *([0, 1] if square else [])], _LEFT, _WIDTH - _RIGHT, log=figure.log_x, padding=0
-    )
-    up = scale([*ys, *([0, 1] if square else [])], _HEIGHT - _BOTTOM, _TOP, log=figure.log_y)
-    parts = [_frame(across, up, figure.x_label, figure.y_label)]
-    if square:
-        parts.append(_diagonal(across, up))
-    for index, (name, (x, y)) in enumerate(figure.series.items()):
-        parts.append(_curve(name, index, _finite(x, y), across, up))
-    return _svg(parts, figure.title) + _legend(list(figure.series))
+    levels = [] if figure.level is None else [figure.level]
+    limits = [0.0, 1.0] if figure.unit else []
+    up = Axis(scale([*ys, *levels, *limits], _FOOT, TOP, log=figure.log_y), figure.y_label)
+    flat = Axis(scale([*xs, *limits], up.room, WIDTH - RIGHT, margin=0), figure.x_label)
+    parts = [upright(up, up.room), across(flat), *_guides(figure, flat.scale, up.scale)]
+    named = list(enumerate(figure.series))
+    tips = max(_MOST_MARKS, _MOST_TIPS // max(1, len(named)))
+    # What matters is drawn last, over the others
+    for index, name in sorted(named, key=lambda one: one[1] == figure.emphasis):
+        points = _finite(*figure.series[name])
+        hue = _hue(figure, name, index)
+        parts.append(_curve(name, hue, points, tips, flat.scale, up.scale))
+    return svg(parts, figure.title) + legend(_series_names(figure))
 
 
 @chart.register
 def _points(figure: Points) -> str:
-    across = scale(figure.x, _LEFT, _WIDTH - _RIGHT)
-    up = scale(figure.y, _HEIGHT - _BOTTOM, _TOP)
-    groups = list(dict.fromkeys(figure.group))
-    parts = [_frame(across, up, figure.x_label, figure.y_label)]
-    if figure.diagonal:
-        parts.append(_diagonal(across, up))
-    step = max(1, len(figure.x) // _MOST_POINTS)
+    levels = [] if figure.level is None else [figure.level]
+    up = Axis(scale([*figure.y, *levels], _FOOT, TOP, margin=_AROUND), figure.y_label)
+    flat = Axis(scale(figure.x, up.room, WIDTH - RIGHT, margin=_AROUND), figure.x_label)
+    groups = sorted(set(figure.group), key=_in_order)
+    hues = {name: index % COLORS for index, name in enumerate(groups)}
+    parts = [upright(up, up.room), across(flat), *_guides(figure, flat.scale, up.scale)]
+    step = max(1, math.ceil(len(figure.x) / _MOST_POINTS))
     for i in range(0, len(figure.x), step):
-        hue = groups.index(figure.group[i]) % _COLORS if figure.group else 0
-        tip = figure.hover[i] if figure.hover else f"{label(figure.x[i])}, {label(figure.y[i])}"
-        place = f'cx="{across.at(figure.x[i]):.1f}" cy="{up.at(figure.y[i]):.1f}"'
-        parts.append(f'<circle class="dot c{hue}" {place} r="3"{_tip(tip)}/>')
-    return _svg(parts, figure.title) + (_legend(groups) if len(groups) > 1 else "")
+        x, y = figure.x[i], figure.y[i]
+        words = [figure.hover[i]] if figure.hover else []
+        words += [figure.group[i]] if figure.group else []
+        hue = hues[figure.group[i]] if figure.group else 0
+        place = f'cx="{flat.scale.at(x):.1f}" cy="{up.scale.at(y):.1f}"'
+        said = tip(": ".join([*words, f"{label(x)}, {label(y)}"]))
+        if math.isfinite(x) and math.isfinite(y):
+            parts.append(f'<circle class="dot c{hue}" {place} r="3"{said}/>')
+    return svg(parts, figure.title) + legend([(f"k{hue}", name) for name, hue in hues.items()])
 
 
 @chart.register
 def _bars(figure: Bars) -> str:
-    return _flat_bars(figure) if figure.horizontal else _upright_bars(figure)
+    if figure.horizontal:
+        return _lying_bars(figure)
+    return _histogram(figure) if figure.edges else _standing_bars(figure)
 
 
 @chart.register
 def _heatmap(figure: Heatmap) -> str:
-    rows, columns = len(figure.rows), len(figure.columns)
-    left = 16 + 7 * min(18, max((len(name) for name in figure.rows), default=1)) + 14
-    cell = min(64.0, (_WIDTH - left - _RIGHT) / max(1, columns))
-    tall = min(44.0, max(12.0, cell * 0.8))
-    top = 38
-    every = max(1, math.ceil(columns * 26 / (_WIDTH - left - _RIGHT)))
-    height = top + rows * tall + 14
-    flat = [abs(value) for row in figure.values for value in row if math.isfinite(value)]
-    most = max(flat, default=0) or 1.0
+    rows, columns = len(figure.rows), max(1, len(figure.columns))
+    left = 30 + LETTER * min(_LONGEST_ROW, longest(figure.rows))
+    wide = min(120.0, (WIDTH - left - RIGHT) / columns)
+    tall = min(80.0, max(11.0, wide * 0.7))
+    left += (WIDTH - left - RIGHT - columns * wide) / 2
+    top, every = 40, max(1, math.ceil(28 / wide))
     parts = [
-        _text("axis", left + columns * cell / 2, 11, figure.x_label),
-        _upward(11, top + rows * tall / 2, figure.y_label),
+        text("axis", left + columns * wide / 2, 12, figure.x_label),
+        upward(
+            left - 18 - LETTER * min(_LONGEST_ROW, longest(figure.rows)),
+            top + rows * tall / 2,
+            figure.y_label,
+        ),
     ]
-    for j, name in enumerate(figure.columns):
-        if j % every == 0:
-            parts.append(
-                _text("tick mid", left + (j + 0.5) * cell, top - 6, _cut(name, cell * every))
-            )
+    for j in range(0, len(figure.columns), every):
+        name = cut(figure.columns[j], wide * every)
+        parts.append(text("tick mid", left + (j + 0.5) * wide, top - 7, name))
     for i, name in enumerate(figure.rows):
-        middle = top + (i + 0.5) * tall + 4
-        parts.append(_text("tick end", left - 7, middle, name[:18]))
+        parts.append(
+            text("tick end", left - 7, top + (i + 0.5) * tall + 4, cut(name, _LONGEST_ROW * LETTER))
+        )
+        whole = _whole(figure, i)
         for j, value in enumerate(figure.values[i]):
-            parts.append(
-                _cell(figure, i, j, value, most, (left + j * cell, top + i * tall, cell, tall))
-            )
-    return _svg(parts, figure.title, height=height)
+            box = (left + j * wide, top + i * tall, wide, tall)
+            parts.append(_cell(figure, (i, j), value, value / whole, box))
+    return svg(parts, figure.title, height=top + rows * tall + 10)
 
 
 @chart.register
@@ -107,151 +134,135 @@ def _table(figure: Table) -> str:
     return f'<div class="scroll">{table}</div>'
 
 
-def _upright_bars(figure: Bars) -> str:
-    up = scale(figure.values, _HEIGHT - _BOTTOM, _TOP, zero=True)
+def _standing_bars(figure: Bars) -> str:
+    up = Axis(scale(figure.values, _FOOT, TOP, zero=True), figure.y_label)
     count = max(1, len(figure.values))
-    slot = (_WIDTH - _LEFT - _RIGHT) / count
-    parts = [_grid_up(up), _axis_labels(figure.x_label, figure.y_label)]
-    every = max(1, math.ceil(count * 34 / (_WIDTH - _LEFT - _RIGHT)))
+    slot = (WIDTH - up.room - RIGHT) / count
+    parts = [upright(up, up.room)]
+    parts.append(text("axis", (up.room + WIDTH - RIGHT) / 2, HEIGHT - 6, figure.x_label))
+    every = max(1, math.ceil((LETTER * min(longest(figure.labels), 6) + 8) / slot))
     for i, (name, value) in enumerate(zip(figure.labels, figure.values, strict=True)):
-        top, zero = sorted((up.at(value), up.at(0)))
-        x, wide = _LEFT + (i + 0.12) * slot, slot * 0.76
-        parts.append(
-            f'<rect class="bar" x="{x:.1f}" y="{top:.1f}" width="{wide:.1f}" '
-            f'height="{max(zero - top, 0.5):.1f}" rx="1.5"{_tip(f"{name}: {label(value)}")}/>'
-        )
+        x, wide = up.room + (i + 0.12) * slot, slot * 0.76
+        parts.append(_bar(x, wide, value, up.scale, f"{name}: {label(value)}"))
         if i % every == 0:
-            parts.append(
-                _text("tick mid", x + wide / 2, _HEIGHT - _BOTTOM + 16, _cut(name, slot * every))
-            )
-    return _svg(parts, figure.title)
+            words = cut(name, max(slot * every, 3 * LETTER))
+            parts.append(text("tick mid", x + wide / 2, _FOOT + 18, words))
+    return svg(parts, figure.title)
 
 
-def _flat_bars(figure: Bars) -> str:
-    left = 20 + 6.6 * min(26, max((len(name) for name in figure.labels), default=1))
-    across = scale(figure.values, left, _WIDTH - 62, zero=True, padding=0)
-    row = 22
-    height = _TOP + row * len(figure.labels) + 30
-    parts = [_text("axis", (left + _WIDTH - 62) / 2, height - 8, figure.x_label)]
+def _histogram(figure: Bars) -> str:
+    up = Axis(scale(figure.values, _FOOT, TOP, zero=True), figure.y_label)
+    flat = Axis(scale(figure.edges, up.room, WIDTH - RIGHT, margin=0), figure.x_label)
+    parts = [upright(up, up.room), across(flat)]
+    bounds = zip(figure.edges, figure.edges[1:], figure.values, strict=False)
+    for low, high, value in bounds:
+        start, end = flat.scale.at(low), flat.scale.at(high)
+        words = f"{label(low)} to {label(high)}: {label(value)}"
+        parts.append(_bar(start + 0.5, max(end - start - 1, 0.5), value, up.scale, words))
+    return svg(parts, figure.title)
+
+
+def _bar(x: float, wide: float, value: float, up: Scale, words: str) -> str:
+    top, zero = sorted((up.at(value), up.at(0)))
+    return (
+        f'<rect class="bar" x="{x:.1f}" y="{top:.1f}" width="{wide:.1f}" '
+        f'height="{max(zero - top, 0.5):.1f}" rx="1.5"{tip(words)}/>'
+    )
+
+
+def _lying_bars(figure: Bars) -> str:
+    left, right, row = 16 + LETTER * min(_LONGEST_NAME, longest(figure.labels)), WIDTH - 80, 22
+    flat = scale(figure.values, left, right, zero=True, margin=0)
+    height = TOP + row * len(figure.labels) + 30
+    parts = [text("axis", (left + right) / 2, height - 6, figure.x_label)]
     for i, (name, value) in enumerate(zip(figure.labels, figure.values, strict=True)):
-        start, end = sorted((across.at(0), across.at(value)))
-        y = _TOP + i * row
-        parts.append(_text("tick end", left - 8, y + 14, name[:26]))
+        start, end = sorted((flat.at(0), flat.at(value)))
+        y = TOP + i * row
+        parts.append(text("tick end", left - 8, y + 15, cut(name, _LONGEST_NAME * LETTER)))
         parts.append(
             f'<rect class="bar" x="{start:.1f}" y="{y + 3}" width="{max(end - start, 0.8):.1f}" '
-            f'height="{row - 7}" rx="1.5"{_tip(f"{name}: {label(value)}")}/>'
+            f'height="{row - 6}" rx="1.5"{tip(f"{name}: {label(value)}")}/>'
         )
-        parts.append(_text("tick", end + 6, y + 14, label(value)))
-    return _svg(parts, figure.title, height=height)
+        parts.append(text("tick", end + 6, y + 15, label(value)))
+    return svg(parts, figure.title, height=height)
+
+
+def _guides(figure: Lines | Points, flat: Scale, up: Scale) -> list[str]:
+    parts = []
+    if figure.diagonal:
+        low, high = max(flat.low, up.low), min(flat.high, up.high)
+        parts.append(dashed(flat.at(low), up.at(low), flat.at(high), up.at(high)))
+    if figure.level is not None:
+        y = up.at(figure.level)
+        parts.append(dashed(flat.start, y, flat.end, y))
+    return parts
+
+
+def _hue(figure: Lines, name: str, index: int) -> str:
+    if not figure.emphasis:
+        return str(index % COLORS)
+    return "0" if name == figure.emphasis else "quiet"
+
+
+def _series_names(figure: Lines) -> list[tuple[str, str]]:
+    if figure.emphasis and len(figure.series) > 1:
+        return [("k0", figure.emphasis), ("kquiet", "others")]
+    return [(f"k{index % COLORS}", name) for index, name in enumerate(figure.series)]
 
 
 def _curve(
-    name: str, index: int, points: list[tuple[float, float]], across: Scale, up: Scale
+    name: str, hue: str, points: list[tuple[float, float]], tips: int, flat: Scale, up: Scale
 ) -> str:
     if not points:
         return ""
-    path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in points)
-    hue = index % _COLORS
+    path = " ".join(f"{flat.at(x):.1f},{up.at(y):.1f}" for x, y in points)
     parts = [f'<polyline class="line s{hue}" points="{path}"/>']
-    step = max(1, len(points) // _MOST_MARKS)
-    radius = 3 if len(points) <= 40 else 6
-    kind = "mark" if len(points) <= 40 else "ghost"
-    for x, y in points[::step]:
-        tip = _tip(f"{name}: {label(y)} at {label(x)}")
-        place = f'cx="{across.at(x):.1f}" cy="{up.at(y):.1f}"'
-        parts.append(f'<circle class="{kind} c{hue}" {place} r="{radius}"{tip}/>')
+    few = len(points) <= _MOST_MARKS
+    kind, radius = ("mark", 3) if few else ("ghost", 6)
+    for x, y in points[:: math.ceil(len(points) / tips)]:
+        words = tip(f"{name}: {label(y)} at {label(x)}")
+        place = f'cx="{flat.at(x):.1f}" cy="{up.at(y):.1f}"'
+        parts.append(f'<circle class="{kind} c{hue}" {place} r="{radius}"{words}/>')
     return "".join(parts)
+
+
+def _whole(figure: Heatmap, row: int) -> float:
+    """What the values of a row are shares of: their sum, or the greatest of the matrix."""
+    rows = [figure.values[row]] if figure.by_row else figure.values
+    sizes = [abs(value) for values in rows for value in values if math.isfinite(value)]
+    return (sum(sizes) if figure.by_row else max(sizes, default=0.0)) or 1.0
 
 
 def _cell(
     figure: Heatmap,
-    i: int,
-    j: int,
+    place: tuple[int, int],
     value: float,
-    most: float,
+    share: float,
     box: tuple[float, float, float, float],
 ) -> str:
-    x, y, wide, tall = box
-    share = abs(value) / most if math.isfinite(value) else 0
-    hue = "neg" if value < 0 else "pos"
-    tip = _tip(f"{figure.rows[i]} × {figure.columns[j]}: {label(value)}")
-    text = ""
-    if wide >= 34 and len(figure.rows) <= 15:
-        tone = "strong" if share > 0.55 else ""
-        text = _text(f"tick mid {tone}", x + wide / 2, y + tall / 2 + 4, label(value))
-    return (
-        f'<rect class="cell {hue}" x="{x:.1f}" y="{y:.1f}" width="{wide - 1:.1f}" '
-        f'height="{tall - 1:.1f}" fill-opacity="{0.06 + 0.9 * share:.3f}"{tip}/>{text}'
-    )
-
-
-def _frame(across: Scale, up: Scale, x_label: str, y_label: str) -> str:
-    parts = [_grid_up(up)]
-    for tick in across.ticks():
-        x = across.at(tick)
-        parts.append(_text("tick mid", x, _HEIGHT - _BOTTOM + 16, label(tick)))
-    parts.append(_axis_labels(x_label, y_label))
-    return "".join(parts)
-
-
-def _grid_up(up: Scale) -> str:
-    parts = []
-    for tick in up.ticks():
-        y = up.at(tick)
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
-        parts.append(_text("tick end", _LEFT - 7, y + 4, label(tick)))
-    return "".join(parts)
-
-
-def _axis_labels(x_label: str, y_label: str) -> str:
-    middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    return _text("axis", (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 10, x_label) + _upward(
-        13, middle, y_label
-    )
-
-
-def _text(kind: str, x: float, y: float, words: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
-
-
-def _upward(x: float, y: float, words: str) -> str:
-    place = f"translate({x:.1f} {y:.1f}) rotate(-90)"
-    return f'<text class="axis" transform="{place}">{escape(words)}</text>'
-
-
-def _diagonal(across: Scale, up: Scale) -> str:
-    low = max(across.low, up.low)
-    high = min(across.high, up.high)
-    ends = (across.at(low), up.at(low), across.at(high), up.at(high))
-    return '<line class="diagonal" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*ends)
-
-
-def _legend(names: Sequence[str]) -> str:
-    if len(names) < 2 and not any(names):
+    if figure.by_row and not value and len(figure.rows) * len(figure.columns) > _MANY_CELLS:
         return ""
-    items = "".join(
-        f'<span><i class="k{index % _COLORS}"></i>{escape(name)}</span>'
-        for index, name in enumerate(names)
-    )
-    return f'<div class="legend">{items}</div>'
-
-
-def _svg(parts: Sequence[str], title: str, height: float = _HEIGHT) -> str:
+    x, y, wide, tall = box
+    strength = abs(share) if math.isfinite(share) else 0.0
+    words = f"{figure.rows[place[0]]} × {figure.columns[place[1]]}: {label(value)}"
+    part = f"{share:.1%}" if figure.by_row else ""
+    middle, tone = x + wide / 2, "strong" if strength > 0.55 else ""
+    written = ""
+    if wide >= 30 and len(label(value)) * LETTER < wide:
+        high = tall >= 40 and part
+        written = text(f"tick mid {tone}", middle, y + tall / 2 + (-2 if high else 4), label(value))
+        written += text(f"small mid {tone}", middle, y + tall / 2 + 14, part) if high else ""
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
-        f"{''.join(parts)}</svg>"
+        f'<rect class="cell {"neg" if value < 0 else "pos"}" x="{x:.1f}" y="{y:.1f}" '
+        f'width="{wide - 1:.1f}" height="{tall - 1:.1f}" '
+        f'fill-opacity="{0.06 + 0.9 * strength:.3f}"'
+        f"{tip(f'{words} ({part} of the row)' if part else words)}/>{written}"
     )
 
 
-def _tip(text: str) -> str:
-    return f' data-tip="{escape(text)}"'
-
-
-def _cut(name: str, room: float) -> str:
-    fits = max(1, int(room / 6.5))
-    return name if len(name) <= fits else name[: max(1, fits - 1)] + "…"
+def _in_order(name: str) -> tuple[float, str]:
+    """Numbers by value, before words."""
+    return (float(name), "") if name.isdecimal() else (math.inf, name)
 
 
 def _finite(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:

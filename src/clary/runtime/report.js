@@ -10,3 +10,5 @@ document.addEventListener("pointermove", (event) => {
   tip.style.left = 0;
   tip.style.top = 0;
 });
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));

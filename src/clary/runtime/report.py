@@ -30,6 +30,7 @@ class Report:
 
     given: hyperparameters as the caller set them; settled: as used, `auto` resolved.
     history: every metric by name, as (epoch or None, value) pairs.
+    figures: of the model; curves: of the training, beside those of the metrics.
     seconds: `total`, `read`, `train`, `write`.
     started: with a time zone.
     """
@@ -46,3 +47,4 @@ class Report:
     hosts: int = 1
     instance_type: str | None = None
     seed: int = 0
+    curves: Sequence[Figure] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -12,13 +12,25 @@ from typing import Any
 from clary import __version__
 from clary.kit.figures import Figure, Lines, Table
 from clary.runtime.charts import chart
-from clary.runtime.prices import PRICES_AS_OF, PRICES_REGION, STARTUP_SECONDS, on_sagemaker
+from clary.runtime.prices import (
+    DOLLARS_AN_HOUR,
+    PRICES_AS_OF,
+    PRICES_REGION,
+    STARTUP_SECONDS,
+    on_sagemaker,
+)
 from clary.runtime.report import ChannelFacts, Report
-from clary.runtime.scales import label
+from clary.runtime.scales import duration, label
+from clary.spec.hyperparameters import Hyperparameter
 
-_HEADLINES = 4
+_HEADLINES = 5
+_LONGEST_LIST = 12
 _LONGEST_VALUE = 400
+_TOLD_OF_WORK = frozenset({"train:progress", "train:throughput"})
 _TRADEMARK = "Not affiliated with Amazon; SageMaker is a trademark of Amazon."
+_BETTER = {"Maximize": "greater", "Minimize": "smaller"}
+# A curve whose values differ by more than this factor is drawn over their logarithms
+_STEEP = 100.0
 
 
 def render(report: Report) -> str:
@@ -33,8 +45,8 @@ def render(report: Report) -> str:
             f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
             _header(report),
             _section("Data", _data(report)),
-            _section("Quality", _gallery(report.figures)),
-            _section("Learning curves", _gallery(_curves(report))),
+            _section("Quality", _scores(report) + _gallery(report.figures)),
+            _section("Learning curves", _gallery([*_curves(report), *report.curves])),
             _section("Hyperparameters", _hyperparameters(report)),
             _section("Time and cost", _time(report)),
             _section("Model", _summary(report.summary)),
@@ -45,34 +57,36 @@ def render(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    rows = report.channels["train"].rows if "train" in report.channels else 0
     started = report.started.strftime("%-d %B %Y, %H:%M %Z")
-    tiles = [
-        _tile(name.removesuffix(":final"), label(values[-1][1]))
-        for name, values in _headlines(report)
-    ]
-    tiles.append(_tile("seconds", label(report.seconds.get("total", 0.0))))
+    hosts = f" by {report.hosts} hosts" if report.hosts > 1 else ""
+    train = report.channels.get("train")
+    rows = f"{train.rows:,} rows of {train.width:,} features" if train else "no rows"
+    tiles = [_tile(name.removesuffix(":final"), label(value)) for name, value in _headlines(report)]
+    tiles.append(_tile("training time", duration(report.seconds.get("total", 0.0))))
     return (
         f"<header><p class='kicker'>{escape(report.algorithm.name)}</p>"
         f"<h1>{escape(report.algorithm.title)}</h1>"
-        f"<p class='lead'>Trained on {rows:,} rows"
-        f"{_on_hosts(report.hosts)}, {escape(started)}, seed {report.seed}.</p>"
+        f"<p class='lead'>Trained on {rows}{hosts}, {escape(started)}, seed {report.seed}.</p>"
         f"<div class='tiles'>{''.join(tiles)}</div></header>"
     )
 
 
-def _on_hosts(hosts: int) -> str:
-    return f" by {hosts} hosts" if hosts > 1 else ""
+def _headlines(report: Report) -> list[tuple[str, float]]:
+    """The scores on the most telling data there is: held out if possible."""
+    for channel in ("test", "validation", "train"):
+        found = [
+            (name, value) for name, value in _last(report) if name.partition(":")[0] == channel
+        ]
+        if found:
+            return found[:_HEADLINES]
+    return []
 
 
-def _headlines(report: Report) -> list[tuple[str, Sequence[tuple[int | None, float]]]]:
-    """The scores on data that was held out first, then those of training."""
+def _last(report: Report) -> list[tuple[str, float]]:
+    """Every score's last value, as declared; of the model that was kept where both are told."""
     declared = [metric.name for metric in report.algorithm.metrics]
-    quality = [n for n in declared if n not in {"train:progress", "train:throughput"}]
-    order = {"test": 0, "validation": 1, "train": 2}
-    present = [name for name in quality if report.history.get(name)]
-    present.sort(key=lambda name: order.get(name.partition(":")[0], 3))
-    return [(name, report.history[name]) for name in present[:_HEADLINES]]
+    present = [n for n in declared if report.history.get(n) and n not in _TOLD_OF_WORK]
+    return [(n, report.history[n][-1][1]) for n in present if f"{n}:final" not in present]
 
 
 def _tile(name: str, value: str) -> str:
@@ -98,16 +112,42 @@ def _channel_row(name: str, facts: ChannelFacts) -> list[str]:
     ]
 
 
+def _scores(report: Report) -> str:
+    """A table of every score by channel."""
+    channels = ("train", "validation", "test")
+    goals: dict[str, str] = {}
+    values: dict[str, dict[str, float]] = {}
+    for name, value in _last(report):
+        channel, _, metric = name.removesuffix(":final").partition(":")
+        values.setdefault(metric, {})[channel] = value
+        goals[metric] = _BETTER[report.algorithm.metric(name).goal]
+    shown = [one for one in channels if any(one in found for found in values.values())]
+    rows = [
+        [metric, *(label(found[one]) if one in found else "" for one in shown), goals[metric]]
+        for metric, found in values.items()
+    ]
+    return _gallery([Table("Scores", ["metric", *shown, "better when"], rows)]) if rows else ""
+
+
 def _curves(report: Report) -> list[Figure]:
     """One chart for each metric that has a value for several epochs, train beside validation."""
     grouped: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for name, values in report.history.items():
         points = [(epoch, value) for epoch, value in values if epoch is not None]
         channel, _, metric = name.partition(":")
-        if len(points) > 1 and metric not in {"progress", "throughput"}:
+        if len(points) > 1 and name not in _TOLD_OF_WORK:
             x, y = [float(epoch) for epoch, _ in points], [value for _, value in points]
             grouped.setdefault(metric, {})[channel] = (x, y)
-    return [Lines(metric, "epoch", metric, series) for metric, series in grouped.items()]
+    return [_curve(report, metric, series) for metric, series in grouped.items()]
+
+
+def _curve(
+    report: Report, metric: str, series: Mapping[str, tuple[list[float], list[float]]]
+) -> Figure:
+    values = [value for _, y in series.values() for value in y if math.isfinite(value)]
+    steep = bool(values) and min(values) > 0 and max(values) > _STEEP * min(values)
+    name = metric if len(series) > 1 else f"{next(iter(series))}:{metric}"
+    return Lines(name, report.algorithm.pass_name, metric, series, log_y=steep)
 
 
 def _gallery(figures: Iterable[Figure]) -> str:
@@ -121,55 +161,78 @@ def _gallery(figures: Iterable[Figure]) -> str:
 
 
 def _hyperparameters(report: Report) -> str:
-    rows = []
+    """What was given, read from the data or resolved in a table, the defaults in a folded one."""
+    rows: dict[bool, list[str]] = {False: [], True: []}
     for name, declared in report.algorithm.hyperparameters.declared().items():
-        used = report.settled.get(name)
-        origin = "given" if name in report.given else "default"
-        if report.given.get(name, declared.default) == "auto" and used != "auto":
-            origin = "auto"
-        elif declared.inferred and name not in report.given and used is not None:
-            origin = "from the data"
-        rows.append(
+        used, origin = report.settled.get(name), _origin(report, declared)
+        rows[origin == "default"].append(
             f"<tr class='{origin.split()[0]}'><td><code>{escape(name)}</code></td>"
-            f"<td>{escape(_value(used))}</td><td>{origin}</td><td>{escape(declared.about)}</td></tr>"
+            f"<td class='value'>{escape(_value(used))}</td><td>{origin}</td>"
+            f"<td>{escape(declared.about)}</td></tr>"
         )
-    head = "<tr><th>name</th><th>value used</th><th>origin</th><th>what it does</th></tr>"
-    return _scrolled(f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>")
+    head = "<thead><tr><th>name</th><th>value used</th><th>origin</th><th>what it does</th></tr>"
+    tables = [_scrolled(f"{head}</thead><tbody>{''.join(part)}</tbody>") for part in rows.values()]
+    defaults = (
+        f"<details><summary>{len(rows[True])} at their defaults</summary>{tables[1]}</details>"
+    )
+    return (tables[0] if rows[False] else "") + (defaults if rows[True] else "")
+
+
+def _origin(report: Report, declared: Hyperparameter) -> str:
+    name, used = declared.name, report.settled.get(declared.name)
+    if report.given.get(name, declared.default) == "auto" and used != "auto":
+        return "auto"
+    if name in report.given:
+        return "given"
+    return "from the data" if declared.inferred and used is not None else "default"
 
 
 def _time(report: Report) -> str:
     parts = {name: value for name, value in report.seconds.items() if name != "total"}
     total = report.seconds.get("total", sum(parts.values()))
+    whole = sum(parts.values()) or 1.0
     elsewhere = on_sagemaker(total, report.instance_type, report.hosts)
     spans = "".join(
-        f"<i class='k{index}' style='flex:{max(value, 0.001):.4f}' "
-        f"data-tip='{escape(name)}: {label(value)} s'></i>"
+        f"<i class='k{index}' style='flex:{max(value / whole, 0.002) * 100:.2f}' "
+        f"data-tip='{escape(name)}: {duration(value)}'></i>"
         for index, (name, value) in enumerate(parts.items())
     )
     named = "".join(
-        f"<span><i class='k{index}'></i>{escape(name)} {label(value)} s</span>"
+        f"<span><i class='k{index}'></i>{escape(name)} {duration(value)}</span>"
         for index, (name, value) in enumerate(parts.items())
     )
+    size = sum(facts.bytes for facts in report.channels.values())
     tiles = [
-        _tile("seconds here", label(total)),
-        _tile("seconds waited on SageMaker", label(elsewhere.waited_seconds)),
-        _tile("US dollars on SageMaker", f"{elsewhere.dollars:.3f}"),
-        _tile("US dollars here", "0"),
+        _tile("taken here", duration(total)),
+        _tile("bytes of data", _bytes(size)),
+        _tile("waited for on SageMaker", duration(elsewhere.waited_seconds)),
+        _tile("paid for on SageMaker", f"${elsewhere.dollars:.3f}"),
     ]
     return (
         f"<div class='tiles'>{''.join(tiles)}</div><div class='split'>{spans}</div>"
-        f"<div class='legend'>{named}</div><p class='note'>The SageMaker figures are an estimate: "
-        f"{report.hosts} × {elsewhere.instance_type} as fast as this machine, "
-        f"{STARTUP_SECONDS} s to start, {PRICES_REGION} list price of {PRICES_AS_OF}.</p>"
+        f"<div class='legend'>{named}</div><p class='note'>What SageMaker would take and cost is "
+        f"an estimate: {report.hosts} × {elsewhere.instance_type} as fast as this machine, "
+        f"{STARTUP_SECONDS} s to start.</p>{_prices(total, report.hosts)}"
     )
+
+
+def _prices(seconds: float, hosts: int) -> str:
+    rows = [
+        [kind, f"{price:.3f}", f"{on_sagemaker(seconds, kind, hosts).dollars:.3f}"]
+        for kind, price in DOLLARS_AN_HOUR.items()
+    ]
+    about = f"List prices of training in {PRICES_REGION}, {PRICES_AS_OF}"
+    columns = ("instance", "US dollars an hour", "US dollars for this job")
+    return f"<details><summary>{about}</summary>{chart(Table(about, columns, rows))}</details>"
 
 
 def _summary(summary: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(str(name))}</code></td><td>{escape(_value(value))}</td></tr>"
+        f"<tr><td><code>{escape(str(name))}</code></td>"
+        f"<td class='value'>{escape(_value(value))}</td></tr>"
         for name, value in summary.items()
     )
-    return f"<details><summary>What is inside</summary>{_scrolled(rows)}</details>"
+    return f"<details><summary>What is inside</summary>{_scrolled(rows)}</details>" if rows else ""
 
 
 def _scrolled(rows: str) -> str:
@@ -185,12 +248,22 @@ def _section(title: str, body: str) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "not set"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.6g}"
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = value if isinstance(value, str) else json.dumps(_short(value), default=str)
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + " …"
+
+
+def _short(value: Any) -> Any:
+    """Numbers in six digits, the beginnings of long lists."""
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.6g}")
+    if isinstance(value, Mapping):
+        items = list(value.items())[:_LONGEST_LIST]
+        more = {"…": f"{len(value):,} in all"} if len(value) > _LONGEST_LIST else {}
+        return {str(name): _short(one) for name, one in items} | more
+    if isinstance(value, (list, tuple)):
+        more_items = [f"… {len(value):,} in all"] if len(value) > _LONGEST_LIST else []
+        return [*map(_short, value[:_LONGEST_LIST]), *more_items]
+    return value
 
 
 def _bytes(count: int) -> str:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear or logarithmic axis from `low` to `high`, drawn from pixel `start` to `end`."""
+    """A linear or logarithmic axis from `low` to `high`, drawn from pixel `start` to `end`.
+
+    whole: only whole numbers are marked.
+    """
 
     low: float
     high: float
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def at(self, value: float) -> float:
         """The pixel of a value, kept inside the axis."""
         share = self._share(value)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
-    def ticks(self, count: int = 5) -> list[float]:
+    def ticks(self) -> list[float]:
         """Round values that lie on the axis."""
         if self.log:
             return _log_ticks(self.low, self.high)
-        step = _round_step((self.high - self.low) / count)
+        step = _round_step(self.high - self.low, self.whole)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [round(index * step, 12) for index in range(first, last + 1)]
@@ -45,9 +49,12 @@ def scale(
     *,
     log: bool = False,
     zero: bool = False,
-    padding: float = 0.04,
+    margin: float | None = None,
 ) -> Scale:
-    """An axis that holds all finite values; `zero` makes it reach to 0."""
+    """An axis that holds all finite values, from a round number to a round number.
+
+    zero: it reaches to 0. margin: not to round numbers, but this share of the span beyond.
+    """
     finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if log:
@@ -57,22 +64,48 @@ def scale(
     if high - low < 1e-12 * max(abs(high), abs(low), 1e-9):
         margin = abs(high) * 0.5 or 1.0
         low, high = low - (0 if zero and low == 0 else margin), high + margin
-    room = (high - low) * padding
-    low = low if zero and low == 0 else low - room
-    high = high if zero and high == 0 else high + room
-    return Scale(low, high, start, end)
+    whole = all(float(value).is_integer() for value in finite)
+    if margin is None:
+        step = _round_step(high - low, whole)
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    else:
+        room = margin * (high - low)
+        low, high = low - room, high + room
+    return Scale(low, high, start, end, whole=whole)
 
 
 def label(value: float) -> str:
-    """A number as a reader wants it: 1,200 or 0.034 or 3.2e-7."""
+    """A number as a reader wants it: 1,200 or 0.034 or 3.2e-07."""
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= 1e15 or size < 1e-4:
-        return f"{value:.1e}"
+    if size >= 1e9 or size < 1e-4:
+        return f"{value:.2e}"
     if size >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Time as a reader wants it: 0.35 s, 12.4 s, 4 min 6 s, 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left} min"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """The ticks of one axis in one unit: 500k, 1,000k; 2M, 4M; 0.85, 0.9."""
+    most = max((abs(tick) for tick in ticks), default=0.0)
+    if most >= 1e9 or 0 < most < 1e-3:
+        return [f"{tick:.3g}" for tick in ticks]
+    unit, name = (1e6, "M") if most >= 2e6 else (1e3, "k") if most >= 1e4 else (1.0, "")
+    return [f"{tick / unit:,.6g}{name}" if tick else "0" for tick in ticks]
 
 
 def _log_scale(low: float, high: float, start: float, end: float) -> Scale:
@@ -89,9 +122,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [d * f for d in decades for f in factors if low <= d * f <= high]
 
 
-def _round_step(rough: float) -> float:
-    power = 10.0 ** math.floor(math.log10(rough))
-    for factor in (1, 2, 2.5, 5, 10):
-        if rough <= factor * power * 1.0001:
-            return factor * power
-    return 10 * power
+def _round_step(span: float, whole: bool) -> float:
+    """A round number that is about a fifth of the span."""
+    rough = max(span / 5, 1.0) if whole else span / 5
+    power = 10.0 ** math.floor(math.log10(rough) + 1e-9)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    return next(factor * power for factor in factors if rough <= factor * power * 1.0001)

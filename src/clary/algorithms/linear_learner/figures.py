@@ -40,7 +40,7 @@ def _calibration(answers: Answers, threshold: float) -> list[Figure]:
     bins = np.clip(np.digitize(answers.score, edges) - 1, 0, _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     told = Bars(
-        "Scores",
+        "Spread of the scores",
         [f"{left:.2g} to {right:.2g}" for left, right in pairwise(edges)],
         _numbers(counts),
         "score",

@@ -172,14 +172,18 @@ class PCAModel(Model):
         return Lines("Variance kept", "components", label, series)
 
     def _loadings(self) -> Heatmap:
-        largest = self.v[:_SHOWN_FEATURES, ::-1][:, :_SHOWN_COMPONENTS].T
+        components = self.v[:, ::-1][:, :_SHOWN_COMPONENTS]
+        weight = np.abs(components).max(axis=1)
+        features = np.sort(np.argsort(-weight, kind="stable")[:_SHOWN_FEATURES])
+        few = self.width <= _SHOWN_FEATURES
         return Heatmap(
             "Loadings",
-            [f"component {place + 1}" for place in range(len(largest))],
-            [str(feature) for feature in range(largest.shape[1])],
-            largest.tolist(),
+            [f"component {place + 1}" for place in range(components.shape[1])],
+            [str(feature) for feature in features],
+            components[features].T.tolist(),
             x_label="feature",
-            caption="How much each feature counts in each component, the largest first.",
+            caption="How much each feature counts in each component, the largest first."
+            + ("" if few else f" The {_SHOWN_FEATURES} features that count most."),
         )
 
     def _map(self, rows: Batch) -> Points:

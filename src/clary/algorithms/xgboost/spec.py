@@ -294,6 +294,7 @@ ALGORITHM = Algorithm(
     hardware=Hardware(train_gpu=True, multi_gpu=True, inference_gpu=True),
     incremental=True,
     # The hosts' quantile sketches are merged, so bins and trees are not quite one host's
+    pass_name="round",
     hosts_tolerance=0.05,
     fit="clary.algorithms.xgboost.fit:fit",
     model="clary.algorithms.xgboost.model:XGBoostModel",
