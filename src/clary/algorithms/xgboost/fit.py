@@ -136,9 +136,9 @@ def _data_sets(
             classes = run.params.num_class
             label, weights = rows.label, rows.weights
             scorer = Scorer(plan.ours, objective, classes, label, weights, run.cluster)
-        if binned:
-            bins, ref = int(engine.parameters.get("max_bin", 256)), data[0].matrix if data else None
-            matrix = matrices.quantile_matrix(rows, objective, bins, engine.threads, ref)
+        if binned and name == "train":
+            bins = int(engine.parameters.get("max_bin", 256))
+            matrix = matrices.quantile_matrix(rows, objective, bins, engine.threads)
         else:
             matrix = matrices.value_matrix(rows, objective, engine.threads)
         rows.blocks.clear()

@@ -1,19 +1,20 @@
 """Channels to the engine's matrices.
 
-Blocks of rows are handed to the engine as they are, so that no second copy of the data is made:
-memory is that of the rows and of the engine's one byte a value. A matrix of quantile bins made
-of many blocks is the same, bit for bit, as one made of all rows at once.
+Rows to train on are handed to the engine block by block, so that no second copy of the data is
+made: memory is that of the rows and of the engine's one byte a value. A matrix of quantile bins
+made of many blocks is the same, bit for bit, as one made of all rows at once. Rows to score are
+given as values: of sparse bins the engine predicts thirty times slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xgboost
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 
 from clary.codecs.batch import Batch, Floats, concatenate
 from clary.data.channel import Channel
@@ -21,6 +22,7 @@ from clary.errors import CallerError, Fault
 from clary.kit.cluster import Cluster
 
 _BLOCK_ROWS = 1 << 16
+_PIECE_VALUES = 1 << 21
 
 
 @dataclass
@@ -55,8 +57,9 @@ class Rows:
         return any("qid" in block.extras for block in self.blocks)
 
     def joined(self) -> Batch:
-        """The rows as one batch."""
-        return concatenate([_widened(block, self.width) for block in self.blocks])
+        """The rows as one batch, which takes the place of the blocks."""
+        self.blocks = [concatenate([_widened(block, self.width) for block in self.blocks])]
+        return self.blocks[0]
 
 
 def read(channel: Channel, cluster: Cluster, stopped: Callable[[], bool]) -> Rows:
@@ -94,11 +97,9 @@ def fitted(rows: Rows, width: int) -> Rows:
     return replace(rows, width=width)
 
 
-def quantile_matrix(
-    rows: Rows, objective: str, max_bin: int, threads: int, ref: xgboost.DMatrix | None = None
-) -> xgboost.DMatrix:
-    """A matrix of bins: the quantiles of its own values, or those of `ref`."""
-    rest = {"max_bin": max_bin, "nthread": threads, "ref": ref}
+def quantile_matrix(rows: Rows, objective: str, max_bin: int, threads: int) -> xgboost.DMatrix:
+    """A matrix of quantile bins."""
+    rest = {"max_bin": max_bin, "nthread": threads}
     if rows.has_queries:
         return xgboost.QuantileDMatrix(**_arguments(rows.joined(), rows.width, objective), **rest)
     return xgboost.QuantileDMatrix(_Blocks(rows, objective), **rest)
@@ -111,24 +112,44 @@ def value_matrix(rows: Rows, objective: str, threads: int) -> xgboost.DMatrix:
 
 
 class _Blocks(xgboost.DataIter):  # type: ignore[misc]
-    """The blocks, over and over as the engine asks for them."""
+    """The blocks, over and over as the engine asks for them.
+
+    Dense rows are cut into smaller pieces and told as sparse ones that lack nothing, which the
+    engine sorts into bins a quarter faster.
+    """
 
     def __init__(self, rows: Rows, objective: str) -> None:
         super().__init__()
-        self._rows = rows
-        self._blocks = rows.blocks or [_no_rows(rows.width)]
+        self._width = rows.width
         self._objective = objective
+        self._piece_rows = max(1, _PIECE_VALUES // rows.width)
+        self._columns = np.tile(np.arange(rows.width, dtype=np.int32), self._piece_rows)
+        blocks = rows.blocks or [_no_rows(rows.width)]
+        self._pieces = [piece for block in blocks for piece in self._cut(block)]
         self._next = 0
 
     def reset(self) -> None:
         self._next = 0
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        if self._next == len(self._blocks):
+        if self._next == len(self._pieces):
             return False
-        input_data(**_arguments(self._blocks[self._next], self._rows.width, self._objective))
+        input_data(**_arguments(self._pieces[self._next], self._width, self._objective))
         self._next += 1
         return True
+
+    def _cut(self, block: Batch) -> Iterator[Batch]:
+        if block.is_sparse:
+            yield block
+            return
+        for start in range(0, max(1, block.rows), self._piece_rows):
+            piece = block.slice(start, start + self._piece_rows)
+            yield replace(piece, features=self._told_as_sparse(piece.dense()))
+
+    def _told_as_sparse(self, x: Floats) -> csr_array:
+        values = x.reshape(-1)
+        starts = np.arange(0, len(values) + 1, self._width, dtype=np.int64)
+        return csr_array((values, self._columns[: len(values)], starts), shape=x.shape, copy=False)
 
 
 def _arguments(batch: Batch, width: int, objective: str) -> dict[str, Any]:
