@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ LINE_BYTES = 16 * 1024 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_FEED = ord("\n")
+_CACHED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Block:
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, without their ends and outer blanks, with their numbers."""
-        for number, line in enumerate(self.data.split(b"\n"), self.number):
+        for number, line in enumerate(io.BytesIO(self.data), self.number):
             stripped = line.strip()
             if stripped:
                 yield number, stripped
@@ -133,9 +135,15 @@ def _block(data: bytes, number: int, name: str) -> Block:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"\0" in data:
         raise _nul_byte(name, number, data)
-    # Much faster than data.count where lines are short
-    ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LINE_FEED))
-    return Block(data, number, ends)
+    return Block(data, number, _count_of_line_feeds(data))
+
+
+def _count_of_line_feeds(data: bytes) -> int:
+    """As data.count, which is much slower where lines are short."""
+    text = np.frombuffer(data, np.uint8)
+    cached = range(0, len(text), _CACHED_BYTES)
+    parts = (text[start : start + _CACHED_BYTES] for start in cached)
+    return sum(int(np.count_nonzero(part == _LINE_FEED)) for part in parts)
 
 
 def _nul_byte(name: str, number: int, data: bytes) -> CallerError:

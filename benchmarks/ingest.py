@@ -1,0 +1,136 @@
+"""Reading files into rows, against pyarrow (CSV), protobuf (RecordIO) and scikit-learn (libsvm)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+from scipy.sparse import csr_array, random_array
+from sklearn.datasets import load_svmlight_file
+
+from benchmarks import protobuf_records
+from benchmarks.case import Case, Side, Suite
+from clary.codecs.batch import Batch
+from clary.codecs.content_type import CSV, LIBSVM, RECORDIO, parse_content_type
+from clary.codecs.formats import decode, encode
+from clary.codecs.reading import Reading
+
+_MEGABYTES = 16
+_ROWS = 1000
+_NAME = "train"
+
+
+def _decimals(width: int) -> Batch:
+    """Measurements: numbers of up to nine digits."""
+    draw = np.random.default_rng(0)
+    return Batch(draw.normal(size=(_ROWS, width)).astype(np.float32), _labels())
+
+
+def _pixels(width: int) -> Batch:
+    """Images: whole numbers from 0 to 255, four of five of them 0."""
+    draw = np.random.default_rng(0)
+    shades = draw.integers(1, 256, (_ROWS, width)) * (draw.random((_ROWS, width)) < 0.2)
+    return Batch(shades.astype(np.float32), _labels())
+
+
+def _sparse() -> Batch:
+    draw = np.random.default_rng(0)
+    features = random_array((_ROWS, 1000), density=0.02, rng=draw, dtype=np.float32)
+    return Batch(csr_array(features), _labels())
+
+
+def _labels() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.random.default_rng(1).integers(2, size=_ROWS).astype(np.float32)
+
+
+def _write(make: Callable[[], Batch], kind: str, folder: Path) -> None:
+    """The rows again and again, up to the file's size."""
+    batch = make()
+    with (folder / _NAME).open("wb") as out:
+        while out.tell() < _MEGABYTES * 1e6:
+            encode([batch], out, parse_content_type(kind))
+
+
+def _ours(kind: str, folder: Path) -> dict[str, float]:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    total = 0.0
+    with (folder / _NAME).open("rb", buffering=0) as stream:
+        for batch in decode(stream, _NAME, parse_content_type(kind), Reading()):
+            total += float(batch.features.sum()) + float(batch.labels().sum())
+    return {"quality": total}
+
+
+def _arrow(columns: int, folder: Path) -> dict[str, float]:
+    """The table in pyarrow's blocks, each laid out as rows."""
+    names = [str(at) for at in range(columns)]
+    table = arrow_csv.read_csv(
+        folder / _NAME,
+        arrow_csv.ReadOptions(column_names=names, use_threads=False),
+        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32())),
+    )
+    total = 0.0
+    for batch in table.to_batches():
+        total += float(batch.to_tensor(row_major=True).to_numpy().sum())
+    return {"quality": total}
+
+
+def _protobuf(read: Callable[[Path], float], folder: Path) -> dict[str, float]:
+    return {"quality": read(folder / _NAME)}
+
+
+def _scikit_learn(folder: Path) -> dict[str, float]:
+    rows, labels = load_svmlight_file(str(folder / _NAME), dtype=np.float32, zero_based=True)
+    return {"quality": float(rows.sum()) + float(labels.sum())}
+
+
+def _case(
+    name: str,
+    make: Callable[[], Batch],
+    kind: str,
+    peer: tuple[str, Side],
+    floor: float | None = None,
+    goal: float | None = None,
+) -> Case:
+    return Case(
+        name,
+        partial(_write, make, kind),
+        partial(_ours, kind),
+        peer[1],
+        peer[0],
+        "sum",
+        _MEGABYTES,
+        "MB",
+        floor,
+        goal,
+        lambda figures: _MEGABYTES * 1e6 / figures["triad_bytes_a_second"],
+    )
+
+
+def _csv(name: str, make: Callable[[], Batch], columns: int) -> Case:
+    return _case(f"CSV, {name}", make, CSV, ("pyarrow", partial(_arrow, columns)), 0.7, 1.0)
+
+
+def _records(name: str, make: Callable[[], Batch], read: Callable[[Path], float]) -> Case:
+    return _case(f"RecordIO, {name}", make, RECORDIO, ("protobuf", partial(_protobuf, read)))
+
+
+SUITE = Suite(
+    "Ingest",
+    f"{_MEGABYTES} MB in memory's cache, one thread each; quality is the sum of all numbers. "
+    "pyarrow reads float32 columns and lays them out as rows. RecordIO's floor is 500 MB/s and its "
+    "goal 2,000. The roof is reading each byte once at the speed of triad.",
+    (
+        _csv("28 decimals", partial(_decimals, 28), 29),
+        _csv("784 small integers", partial(_pixels, 784), 785),
+        _records("dense, 10 features", partial(_decimals, 10), protobuf_records.read_dense),
+        _records("dense, 50 features", partial(_decimals, 50), protobuf_records.read_dense),
+        _records("dense, 784 features", partial(_decimals, 784), protobuf_records.read_dense),
+        _records("sparse, 20 of 1,000 features", _sparse, protobuf_records.read_sparse),
+        _case("libsvm, 20 of 1,000", _sparse, LIBSVM, ("scikit-learn", _scikit_learn), 5.0),
+    ),
+)
