@@ -47,14 +47,22 @@ def declaration(name: str) -> Algorithm:
 
 
 def fit_of(algorithm: Algorithm) -> Callable[[Any], Any]:
-    """The algorithm's `fit(run) -> Model`; loads its libraries."""
-    verb: Callable[[Any], Any] = _named(algorithm.fit)
+    """The algorithm's `fit(run) -> Model`; loads its libraries.
+
+    Raises:
+        CallerError: one of them is not installed.
+    """
+    verb: Callable[[Any], Any] = _loaded(algorithm, algorithm.fit)
     return verb
 
 
 def model_class(algorithm: Algorithm) -> Any:
-    """The algorithm's subclass of `Model`; loads its libraries."""
-    return _named(algorithm.model)
+    """The algorithm's subclass of `Model`; loads its libraries.
+
+    Raises:
+        CallerError: one of them is not installed.
+    """
+    return _loaded(algorithm, algorithm.model)
 
 
 def responder_of(algorithm: Algorithm) -> Callable[..., bytes] | None:
@@ -65,6 +73,20 @@ def responder_of(algorithm: Algorithm) -> Callable[..., bytes] | None:
 
 def _third_party() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group="clary.algorithms")}
+
+
+def _loaded(algorithm: Algorithm, where: str) -> Any:
+    try:
+        return _named(where)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in {"", "clary"}:
+            raise
+        raise CallerError.of(
+            algorithm.name,
+            f"needs the package {package!r}, which is not installed",
+            remedy=f"pip install {package}",
+        ) from error
 
 
 def _named(where: str) -> Any:

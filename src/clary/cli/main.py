@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -54,13 +55,15 @@ def app() -> None:
 
 
 def main() -> None:
-    """Entry point. Exit 0 done, 1 the user can fix it, 2 our fault."""
-    sys.exit(_run())
+    """Entry point."""
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run() -> int:
+def run(arguments: Sequence[str]) -> int:
+    """Run a command to its exit code: 0 done, 1 the user can fix it, 2 our fault."""
     try:
-        app(standalone_mode=False)
+        # `clary train kmeans --help` wants to know what else was written
+        app(args=list(arguments), obj=tuple(arguments), prog_name="clary", standalone_mode=False)
     except CallerError as error:
         return _refused(str(error))
     except click.ClickException as error:

@@ -9,6 +9,21 @@ import click
 
 from clary.errors import CallerError
 
+
+class _Folder(click.Path):
+    """A folder on this machine, there or not."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).startswith("s3:/"):
+            self.fail(f"must be a folder on this machine, got {str(value)!r}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = _Folder()
+
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object on the last line of standard output."
 )

@@ -21,6 +21,8 @@ _SKIPPED = (
     "ClientError:",
     "AlgorithmError:",
 )
+# Lines that a person beside a moving bar wants to know
+_DECISIONS = ("channel ", "Without effect here")
 
 
 @contextmanager
@@ -51,7 +53,8 @@ class _Bar:
         self._newest: dict[str, float] = {}
 
     def log(self, line: str) -> None:
-        return
+        if line.startswith(_DECISIONS):
+            self._progress.console.print(line, markup=False)
 
     def metric(self, name: str, value: float, epoch: int | None) -> None:
         if name == "train:progress":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ class _Train(click.Command):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help(ctx, formatter)
-        for word in sys.argv:
+        for word in ctx.obj or ():
             if word.replace("_", "-") in names():
                 formatter.write("\n" + help_text(declaration(word), formatter.width) + "\n")
                 return
@@ -49,15 +48,21 @@ class _Train(click.Command):
 )
 @click.option("--input-mode", type=click.Choice(_MODES), default="File", show_default=True)
 @click.option("-p", "given", metavar="NAME=VALUE", multiple=True, help="A hyperparameter.")
-@click.option("--hosts", type=click.IntRange(1), default=1, help="Processes that train together.")
+@click.option(
+    "--hosts",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that train together.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--checkpoints", type=click.Path(path_type=Path), help="Folder to go on from.")
+@click.option("--checkpoints", type=options.FOLDER, help="Folder to go on from.")
 @click.option("--instance-type", metavar="ml.…", help="For the report's estimate of costs.")
 @click.option("--elbow", metavar="FROM..TO", help="k-means: the elbow curve over these k.")
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=options.FOLDER,
     help="Folder for model.tar.gz, metrics.json, report.html and train.log.",
 )
 @options.as_json
