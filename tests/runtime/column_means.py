@@ -46,7 +46,7 @@ ALGORITHM = Algorithm(
     images=("column-means",),
     hyperparameters=ColumnMeansHyperparameters,
     channels=(
-        ChannelSpec("train", "Rows.", required=True, label="none", beyond=BEYOND),
+        ChannelSpec("train", "Rows to average.", required=True, label="none", beyond=BEYOND),
         ChannelSpec("test", "Rows to score.", label="none", beyond=BEYOND),
     ),
     metrics=(
@@ -137,7 +137,7 @@ def _begin(run: Run[ColumnMeansHyperparameters]) -> tuple[np.ndarray, int]:
         run.rng.bit_generator.state = json.loads((folder / "rng.json").read_text())
         return np.load(folder / "means.npy"), step
     if run.initial_model:
-        return np.load(run.initial_model / "means.npy"), 0
+        return ColumnMeansModel.load(run.initial_model).means, 0
     return np.zeros(run.train.width), 0
 
 

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
+from clary import settings
 from clary.checks.rows import rows
 from clary.codecs.batch import Batch
-from clary.codecs.content_type import EXTENSIONS, parse_content_type
+from clary.codecs.content_type import CSV, EXTENSIONS, parse_content_type
 from clary.codecs.formats import encode
 from clary.data.sources import Source
 from clary.errors import CallerError
 from clary.kit.model import Model
+from clary.runtime.channels import MODEL
 from clary.runtime.launch import Training, launch
 from clary.runtime.models import load_model
 from clary.spec.algorithm import Algorithm, Example
-from clary.spec.channels import Distribution, InputMode
+from clary.spec.channels import ChannelSpec, Distribution, InputMode
 
-_ROWS = 240
+ROWS = 240
 _HELD_OUT_ROWS = 90
 _FILES = 2
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a training differs from the plainest one."""
+    """How a training differs from the plainest one.
 
-    content_type: str = "text/csv"
+    types: content types by channel, where they are not the usual one.
+    told: whether the content types are told, not found by the first bytes.
+    rows: of train.
+    threads: None leaves them as they are.
+    extra: hyperparameters beside those of the example.
+    model: an earlier model to go on from.
+    """
+
+    types: tuple[tuple[str, str], ...] = ()
+    told: bool = True
     input_mode: InputMode = "File"
     hosts: int = 1
     held_out: bool = True
     seed: int = 0
+    rows: int = ROWS
+    threads: int | None = None
+    extra: tuple[tuple[str, Any], ...] = ()
+    model: Path | None = None
+
+
+PLAIN = Setting()
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,10 @@ class Outcome:
     reported: Mapping[str, list[float]]
     model: Model
 
+    @property
+    def bytes(self) -> bytes:
+        return self.archive.read_bytes()
+
 
 @dataclass
 class Trainings:
@@ -53,99 +79,125 @@ class Trainings:
     folder: Path
     done: dict[tuple[int, Setting], Outcome] = field(default_factory=dict)
 
-    def of(self, example: Example, setting: Setting | None = None) -> Outcome:
-        """The outcome of an example in a setting."""
-        setting = setting or Setting(content_type=self.usual_type)
-        key = (self.algorithm.examples.index(example), setting)
-        if key not in self.done:
-            self.done[key] = self._trained(example, setting, len(self.done))
-        return self.done[key]
+    @property
+    def first(self) -> Example:
+        return self.algorithm.examples[0]
 
     @property
     def usual_type(self) -> str:
         """CSV where the algorithm takes it, since it says nothing of its own width or label."""
-        types = [parse_content_type(t).name for t in self.algorithm.channel("train").content_types]
-        return "text/csv" if "text/csv" in types else types[0]
+        types = types_of(self.algorithm.channel("train"))
+        return CSV if CSV in types else types[0]
 
-    def refusal(self, example: Example, batch: Batch | None) -> str | None:
-        """What training on these rows (None: on an empty file) is refused with, if it is.
+    def of(self, example: Example, setting: Setting = PLAIN) -> Outcome:
+        """The outcome of an example in a setting."""
+        key = (self.algorithm.examples.index(example), setting)
+        if key not in self.done:
+            self.done[key] = self.again(example, setting)
+        return self.done[key]
+
+    def again(self, example: Example, setting: Setting = PLAIN) -> Outcome:
+        """As `of`, but trained anew."""
+        channels = {
+            one.name: self.rows_of(example, setting.rows if one.name == "train" else _HELD_OUT_ROWS)
+            for one in self.algorithm.channels
+            if one.name == "train" or setting.held_out
+        }
+        return self._trained(example, channels, setting)
+
+    def refusal(
+        self, channels: Mapping[str, Batch | bytes], setting: Setting = PLAIN
+    ) -> str | None:
+        """What training the first example on such channels is refused with, if it is.
 
         Raises:
             Exception: anything but a refusal that tells the user what to mend.
         """
-        place = self.folder / f"refused-{len(list(self.folder.iterdir()))}"
-        source = place / "train"
-        if batch is None:
-            source.mkdir(parents=True)
-            (source / "part-0.csv").write_bytes(b"")
-        else:
-            write(source, batch, self.usual_type, files=1)
-        sources = [Source("train", str(source), content_type=self.usual_type)]
         try:
-            self._launch(example, sources, place / "output", Setting())
+            self._trained(self.first, channels, setting)
         except CallerError as refused:
             return str(refused)
         return None
 
-    def rows_of(self, example: Example, count: int = _HELD_OUT_ROWS, first: int = 0) -> Batch:
-        """Rows as the example is trained on, from a place among them."""
-        return rows(example.labels, count, first=first)
+    def rows_of(self, example: Example, count: int = _HELD_OUT_ROWS) -> Batch:
+        """Rows labelled as the example wants them; those for training differ from the others."""
+        return rows(example.labels, count, first=0 if count >= ROWS else 1)
 
-    def _trained(self, example: Example, setting: Setting, number: int) -> Outcome:
-        place = self.folder / str(number)
+    def _trained(
+        self, example: Example, channels: Mapping[str, Batch | bytes], setting: Setting
+    ) -> Outcome:
+        place = self.folder / str(len(list(self.folder.iterdir())))
         sources = []
-        for channel in self.algorithm.channels:
-            if channel.name not in {"train", "validation", "test"}:
-                continue
-            if channel.name == "train" or setting.held_out:
-                count = _ROWS if channel.name == "train" else _HELD_OUT_ROWS
-                batch = self.rows_of(example, count, first=0 if channel.name == "train" else 1)
-                write(place / channel.name, batch, setting.content_type, _FILES)
-                told = replace(setting, content_type=_with_label_size(setting.content_type, batch))
-                sources.append(self._source(place / channel.name, channel.name, told))
-        return self._launch(example, sources, place / "output", setting)
+        for name, contents in channels.items():
+            kind = dict(setting.types).get(name, self.usual_type)
+            write(place / name, contents, kind)
+            told = _with_label_size(kind, contents) if setting.told else None
+            sources.append(self._source(place / name, name, told, setting))
+        if setting.model:
+            sources.append(Source(MODEL, str(setting.model)))
+        return self._launched(example, sources, place / "output", setting)
 
-    def _source(self, folder: Path, name: str, setting: Setting) -> Source:
+    def _source(self, folder: Path, name: str, told: str | None, setting: Setting) -> Source:
         distribution: Distribution = "FullyReplicated"
-        if setting.hosts > 1 and "ShardedByS3Key" in self.algorithm.channel(name).distribution:
+        known = {one.name: one for one in self.algorithm.channels}
+        if setting.hosts > 1 and "ShardedByS3Key" in known[name].distribution:
             distribution = "ShardedByS3Key"
-        return Source(
-            name,
-            str(folder),
-            input_mode=setting.input_mode,
-            distribution=distribution,
-            content_type=setting.content_type,
-        )
+        mode = setting.input_mode
+        return Source(name, str(folder), "S3Prefix", mode, distribution, content_type=told)
 
-    def _launch(
+    def _launched(
         self, example: Example, sources: list[Source], output: Path, setting: Setting
     ) -> Outcome:
         listener = _Listener()
-        hyperparameters: dict[str, Any] = dict(example.hyperparameters)
         training = Training(
-            self.algorithm.name, hyperparameters, sources, output, setting.hosts, setting.seed
+            self.algorithm.name,
+            {**example.hyperparameters, **dict(setting.extra)},
+            sources,
+            output,
+            setting.hosts,
+            setting.seed,
         )
-        trained = launch(training, listener)
+        with ExitStack() as stack:
+            if setting.threads:
+                stack.enter_context(settings.threads_set(setting.threads))
+                stack.enter_context(threadpool_limits(setting.threads))
+            trained = launch(training, listener)
         log = (output / "train.log").read_text()
         return Outcome(trained.model, log, listener.reported, load_model(trained.model))
 
 
-def write(folder: Path, batch: Batch, content_type: str, files: int) -> None:
-    """The rows as files of one format."""
+def types_of(channel: ChannelSpec) -> list[str]:
+    """The content types of a channel by their canonical names, each once."""
+    names = (parse_content_type(one).name for one in (*channel.content_types, *channel.beyond))
+    return list(dict.fromkeys(names))
+
+
+def text_of(batch: Batch, content_type: str) -> bytes:
+    """The rows as one document."""
+    out = BytesIO()
+    encode([batch], out, parse_content_type(content_type))
+    return out.getvalue()
+
+
+def write(folder: Path, contents: Batch | bytes, content_type: str) -> None:
+    """Rows as files of one format; bytes as one file."""
     folder.mkdir(parents=True)
-    kind = parse_content_type(content_type)
-    suffix = next(end for end, name in EXTENSIONS.items() if name == kind.name)
-    size = -(-batch.rows // files)
-    for number, start in enumerate(range(0, batch.rows, size)):
-        with (folder / f"part-{number}{suffix}").open("wb") as out:
-            encode([batch.slice(start, min(start + size, batch.rows))], out, kind)
+    suffix = next(end for end, name in EXTENSIONS.items() if name == content_type)
+    if isinstance(contents, bytes):
+        (folder / f"part-0{suffix}").write_bytes(contents)
+        return
+    size = -(-contents.rows // _FILES)
+    for number, start in enumerate(range(0, contents.rows, size)):
+        part = contents.slice(start, min(start + size, contents.rows))
+        (folder / f"part-{number}{suffix}").write_bytes(text_of(part, content_type))
 
 
-def _with_label_size(content_type: str, batch: Batch) -> str:
+def _with_label_size(content_type: str, contents: Batch | bytes) -> str:
     """CSV cannot tell several label columns from features."""
-    if content_type != "text/csv" or batch.label is None or batch.label.ndim == 1:
+    label = contents.label if isinstance(contents, Batch) else None
+    if content_type != CSV or label is None or label.ndim == 1:
         return content_type
-    return f"{content_type};label_size={batch.label.shape[1]}"
+    return f"{content_type};label_size={label.shape[1]}"
 
 
 class _Listener:
