@@ -17,6 +17,7 @@ from clary.cli.terminal import answer, answer_json, answer_table, shown
 from clary.codecs.content_type import EXTENSIONS
 from clary.errors import CallerError
 from clary.kit.model import Model
+from clary.kit.parallel import one_thread_blas
 from clary.runtime.models import load_model
 from clary.runtime.negotiate import answer_type, answers, request_type
 from clary.runtime.serve import serve as serve_model
@@ -43,9 +44,9 @@ def predict(
     loaded = load_model(model)
     if accept is None and output is not None:
         accept = _type_of(output, loaded.algorithm)
-    with input.open("rb") as stream, _sink(output) as sink:
-        pieces = _answered(loaded, stream, input, content_type, accept)
-        for piece in pieces:
+    # One thread, as in an endpoint: the last bit of a product may depend on their number
+    with one_thread_blas(), input.open("rb") as stream, _sink(output) as sink:
+        for piece in _answered(loaded, stream, input, content_type, accept):
             sink.write(piece)
 
 
@@ -139,7 +140,8 @@ def _short(value: Any) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         items = list(value)
         text = ", ".join(
-            _short(item) if isinstance(item, list) else shown(item) for item in items[:8]
+            _short(item) if isinstance(item, list) else shown(item) for item in items[:_ITEMS_SHOWN]
         )
-        return f"[{text}, … {len(items)} in all]" if len(items) > 8 else f"[{text}]"
+        more = f", … {len(items)} in all" if len(items) > _ITEMS_SHOWN else ""
+        return f"[{text}{more}]"
     return shown(value)

@@ -98,8 +98,9 @@ def _show_columns(seen: Survey) -> None:
 def _advice(seen: Survey, spec: ChannelSpec, algorithm: Algorithm) -> Iterator[str]:
     """What a colleague would say who looked over one's shoulder."""
     if len(seen.constant):
-        which = ", ".join(str(i) for i in seen.constant[:8])
-        yield f"{len(seen.constant)} features never change (from 0): {which}: they tell nothing"
+        which = ", ".join(str(i) for i in seen.constant[:_COLUMNS_SHOWN])
+        more = ", …" if len(seen.constant) > _COLUMNS_SHOWN else ""
+        yield f"features that never change tell nothing: {which}{more} (counted from 0)"
     spread = seen.deviation[seen.deviation > 0]
     if spec.label == "none" and len(spread) and spread.max() > 1000 * spread.min():
         yield "features differ in scale by more than 1,000: the large ones decide; scale them"
