@@ -75,6 +75,9 @@ ALGORITHM = Algorithm(
     examples=(Example({"k": 3, "eval_metrics": ["msd", "ssd"]}),),
     hardware=Hardware(train_gpu=True, inference_gpu=True),
     incremental=True,
+    options=("elbow",),
+    # Hosts begin at other rows
+    hosts_tolerance=0.02,
     fit="clary.algorithms.kmeans.fit:fit",
     model="clary.algorithms.kmeans.model:KMeansModel",
 )
