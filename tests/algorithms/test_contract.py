@@ -20,6 +20,8 @@ FACTS = {
 BEYOND = {
     ("linear-learner", "predictor_type"): {"multilabel_classifier"},
     ("linear-learner", "optimizer"): {"adagrad"},
+    # The guide lacks these two; the SDK sends them
+    ("linear-learner", "binary_classifier_model_selection_criteria"): {"f1", "cross_entropy_loss"},
 }
 
 each_algorithm = pytest.mark.parametrize(

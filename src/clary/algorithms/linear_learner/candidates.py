@@ -46,11 +46,14 @@ class Candidates:
 
     def settings(self, model: int) -> dict[str, float]:
         """What sets one model apart from the others, by the names of hyperparameters."""
-        return {
+        told = {
             "learning_rate": float(self.learning_rate[model]),
             "wd": float(self.wd[model]),
             "l1": float(self.l1[model]),
         }
+        if (self.positive_weight != 1).any():
+            told["positive_example_weight_mult"] = float(self.positive_weight[model])
+        return told
 
 
 def candidates_of(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from clary.algorithms.linear_learner.candidates import Candidates, candidates_of
 from clary.algorithms.linear_learner.journal import Journal
 from clary.algorithms.linear_learner.losses import loss_of
+from clary.algorithms.linear_learner.minibatches import Passes
 from clary.algorithms.linear_learner.model import LinearLearnerModel, sigmoid
 from clary.algorithms.linear_learner.optimizers import optimizer_of
 from clary.algorithms.linear_learner.parallel_models import ParallelModels, Rules, Schedule
@@ -35,6 +36,9 @@ _STEP_SECONDS, _TOUCH_SECONDS, _FLOP_SECONDS = 250e-6, 15e-9, 40e-12
 # The learning rate falls to this share over all epochs
 _LAST_SHARE = 0.1
 _UNKNOWN_LENGTH_STEP = 100
+# Scores of all models that are kept for calibration
+_MOST_SCORES = 2**26
+_BY_LOSS = frozenset({"loss_function", "cross_entropy_loss"})
 _ARRAYS, _HISTORY = "arrays.npz", "history.json"
 
 
@@ -73,6 +77,10 @@ class Contest:
         self.judges: Channel = run.channels.get("validation") or MemoryChannel(
             "train", survey.sample
         )
+        self.passes, self.judging = (
+            Passes(channel, survey.preparation, self.training.batch_rows)
+            for channel in (run.train, self.judges)
+        )
         self.judged = 0
         self.is_over = False
         if survey.complete:
@@ -80,15 +88,14 @@ class Contest:
 
     def epoch(self, epoch: int) -> None:
         """Train all candidates for an epoch, judge them, and keep the state."""
-        rows = self.run.train.rows_read
-        losses = self.training.learn(self.run.train, epoch, self._schedule(), self._stopped)
+        losses = self.training.learn(self.passes, epoch, self._schedule(), self._stopped)
         self._settle_step(self.training.groups[0].steps)
         unit = self.scaling.label_scale**self.loss.power
         self.journal.losses("train", epoch, losses * unit)
         verdict = self._judge([group.averaged() for group in self.training.groups])
         if self.validated:
             self.journal.losses("validation", epoch, verdict.losses * unit)
-        self.journal.epoch(epoch, self.run.train.rows_read - rows, self._watch(verdict, unit))
+        self.journal.epoch(epoch, self.passes.rows, self._watch(verdict, unit))
         stopped = self.run.cluster.all_reduce(np.array([float(self.run.stop)]))[0] > 0
         self.is_over = stopped or self.stopping.is_over
         if not stopped:
@@ -183,7 +190,8 @@ class Contest:
 
     def _judge(self, weights: list[Floats]) -> Verdict:
         keep = int(self.run.params.num_calibration_samples) if self._criterion else 0
-        verdict = self.training.judge(self.judges, self.judged, weights, keep)
+        keep = min(keep, _MOST_SCORES // len(self.candidates))
+        verdict = self.training.judge(self.judging, self.judged, weights, keep)
         self.judged += 1
         return verdict
 
@@ -213,7 +221,7 @@ class Contest:
         """What picks a binary classifier beside its loss, or nothing."""
         chosen = self.run.params.binary_classifier_model_selection_criteria
         binary = self.run.params.predictor_type == "binary_classifier"
-        return chosen if binary and chosen != "loss_function" else ""
+        return chosen if binary and chosen not in _BY_LOSS else ""
 
     @property
     def _usual_threshold(self) -> float:

@@ -24,7 +24,6 @@ class Journal:
         self.objective = objective
         self.curves: dict[str, list[list[float]]] = {}
         self.started = self.epoch_started = time.time()
-        self.rows = 0
 
     def losses(self, channel: str, epoch: int, losses: Iterable[float]) -> None:
         """Each model's loss on a channel after an epoch; the first model's is the metric."""
@@ -38,16 +37,15 @@ class Journal:
         self.curves.setdefault(channel, []).append(values)
 
     def epoch(self, epoch: int, rows: int, watched: Mapping[str, float]) -> None:
-        """The end of an epoch that read so many rows on this host."""
+        """The end of an epoch, when this host has learned from so many rows since the start."""
         run = self.run
         for name, value in watched.items():
             run.log(
                 f"#early_stopping_criteria_metric: host={run.cluster.host}, epoch={epoch}, "
                 f"criteria={name}, value={value!r}"
             )
-        self.rows += rows
         run.progress(100 * (epoch + 1) / run.params.epochs)
-        run.throughput(self.rows / max(time.time() - self.started, 1e-9))
+        run.throughput(rows / max(time.time() - self.started, 1e-9))
         self.epoch_started = time.time()
 
     def winner(self, model: int, settings: Mapping[str, float]) -> None:

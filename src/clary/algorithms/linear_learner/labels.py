@@ -37,7 +37,7 @@ class Labelling:
             CallerError: a label is none that the predictor takes; the first such is named.
         """
         labels = labels_of(batch, self.predictor_type, channel)
-        if labels.ndim == 2 and labels.shape[1] != self.outputs:
+        if batch.rows and labels.ndim == 2 and labels.shape[1] != self.outputs:
             raise CallerError.of(
                 f"channel {channel}", f"its rows must have {self.outputs} labels", labels.shape[1]
             )
@@ -83,14 +83,14 @@ def labels_of(batch: Batch, predictor_type: str, channel: str) -> Floats:
     """
     labels = batch.labels()
     if predictor_type == "multilabel_classifier":
-        if labels.ndim == 1:
+        if labels.ndim == 1 and batch.rows:
             raise CallerError.of(
                 f"channel {channel}",
                 "a multilabel_classifier takes several labels a row",
                 1,
                 "For CSV say how many: text/csv;label_size=2.",
             )
-        return labels
+        return labels.reshape(batch.rows, -1) if batch.rows else labels.reshape(0, 0)
     if labels.size != batch.rows:
         raise CallerError.of(
             f"channel {channel}",
@@ -112,13 +112,13 @@ def labelling_of(
     kind = params.predictor_type
     labels = labels_of(sample, kind, "train")
     if kind == "multilabel_classifier":
-        return Labelling(kind, labels.shape[1])
+        return Labelling(kind, _highest(cluster, labels.shape[1]))
     if kind != "multiclass_classifier":
         return Labelling(kind, 1)
     if params.num_classes is not None:
         return Labelling(kind, params.num_classes)
     Labelling(kind, 1_000_000).checked(sample, "train")
-    classes = int(max(part[0] for part in cluster.gather(labels.max(keepdims=True)))) + 1
+    classes = _highest(cluster, int(labels.max(initial=0))) + 1
     if classes < 3:
         raise CallerError.of(
             "num_classes",
@@ -127,6 +127,11 @@ def labelling_of(
             "Use predictor_type=binary_classifier, or give num_classes.",
         )
     return Labelling(kind, classes)
+
+
+def _highest(cluster: Cluster, number: int) -> int:
+    """Of all hosts' numbers."""
+    return int(max(part[0] for part in cluster.gather(np.array([number]))))
 
 
 def class_counts(labels: Floats, labelling: Labelling) -> npt.NDArray[np.float64]:

@@ -1,9 +1,10 @@
-"""Mini-batches: rows shuffled, scaled and with a column for the bias, dense or sparse."""
+"""Mini-batches: rows scaled and with a column for the bias, in random order, dense or sparse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -13,10 +14,11 @@ from scipy.sparse import csr_array
 
 from clary.algorithms.linear_learner.labels import Labelling
 from clary.algorithms.linear_learner.scaling import Scaling
-from clary.codecs.batch import Batch
+from clary.codecs.batch import Batch, Features
 from clary.data.channel import Channel
 from clary.errors import CallerError
 from clary.kit.parallel import ordered_map
+from clary.kit.width import widened
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.intp]
@@ -35,7 +37,7 @@ class MiniBatch:
     touched: the columns that occur, ascending, for sparse rows; None means all.
     """
 
-    features: Floats | csr_array
+    features: Features
     label: Floats
     weights: Floats | None
     touched: Integers | None = None
@@ -51,10 +53,56 @@ class MiniBatch:
 
 
 @dataclass(frozen=True)
+class Window:
+    """As many scaled rows as are in memory at once.
+
+    features: (rows, width + 1) dense or CSR; label and weights as in a mini-batch.
+    """
+
+    features: Features
+    label: Floats
+    weights: Floats | None
+    row_bytes: int
+
+    @property
+    def weight(self) -> float:
+        """Sum of the rows' weights."""
+        if self.weights is None:
+            return float(len(self.label))
+        return float(self.weights.sum(dtype=np.float64))
+
+    def minibatches(self, rows: int, seed: tuple[int, ...] | None = None) -> list[MiniBatch]:
+        """All rows, in an order drawn with the seed or, without one, as they are."""
+        count = len(self.label)
+        order = None if seed is None else np.random.default_rng(seed).permutation(count)
+        some = max(1, _TASK_BYTES // (self.row_bytes * rows)) * rows
+        tasks = (range(at, min(at + some, count), rows) for at in range(0, count, some))
+        return list(chain.from_iterable(ordered_map(partial(self._cut, rows, order), tasks)))
+
+    def _cut(self, rows: int, order: Integers | None, starts: range) -> list[MiniBatch]:
+        """The mini-batches that start at some places."""
+        cuts = [slice(start, start + rows) for start in starts]
+        return [self._chosen(cut if order is None else order[cut]) for cut in cuts]
+
+    def _chosen(self, chosen: slice | Integers) -> MiniBatch:
+        weights = None if self.weights is None else self.weights[chosen]
+        features, label = self.features[chosen], self.label[chosen]
+        if isinstance(features, np.ndarray):
+            return MiniBatch(features, label, weights)
+        present = np.zeros(features.shape[1], dtype=bool)
+        present[features.indices] = True
+        touched = np.flatnonzero(present)
+        place = np.cumsum(present, dtype=np.int32) - 1
+        narrow = (features.data, place[features.indices], features.indptr)
+        shape = (features.shape[0], len(touched))
+        return MiniBatch(csr_array(narrow, shape=shape), label, weights, touched)
+
+
+@dataclass(frozen=True)
 class Preparation:
     """How rows become mini-batches; the same for training and for scoring.
 
-    row_bytes: what a row takes in memory, from a sample.
+    row_bytes: what a row takes in memory with the scores of all models, from a sample.
     sparse: rows stay sparse.
     """
 
@@ -64,87 +112,82 @@ class Preparation:
     sparse: bool
     row_bytes: int
 
-    def windows(
-        self, channel: Channel, rows: int, epoch: int = 0, seed: tuple[int, ...] | None = None
-    ) -> Iterator[list[MiniBatch]]:
-        """The channel in lists of mini-batches of `rows` rows, as many as fit a fixed memory.
-
-        With a seed, rows are shuffled within each list.
+    def window(self, batch: Batch, channel: str, first: int) -> Window:
+        """Rows as training sees them; `first` is the number of rows before them in the channel.
 
         Raises:
             CallerError: a row does not fit, or a label is not what the predictor takes.
         """
-        window_rows = rows * max(1, _WINDOW_BYTES // (self.row_bytes * rows))
-        first = 0
-        for number, batch in enumerate(channel.batches(window_rows, epoch)):
-            check_features(batch, self.scaling.width, channel.name, first)
-            labels = self.labelling.checked(batch, channel.name, first)
-            order = None
-            if seed is not None:
-                order = np.random.default_rng((*seed, epoch, number)).permutation(batch.rows)
-            some = max(1, _TASK_BYTES // (self.row_bytes * rows)) * rows
-            cut = _Cut(self, batch, labels, order, rows)
-            tasks = (
-                range(at, min(at + some, batch.rows), rows) for at in range(0, batch.rows, some)
-            )
-            yield list(chain.from_iterable(ordered_map(cut, tasks)))
-            first += batch.rows
+        check_features(batch, self.scaling.width, channel, first)
+        label = self.labelling.checked(batch, channel, first)
+        weights = self.labelling.weights(label)
+        if batch.weights is not None:
+            weights = batch.weights if weights is None else weights * batch.weights
+        rows = widened(batch.features, self.scaling.width)
+        features = self._sparse(csr_array(rows)) if self.sparse else self._dense(rows)
+        return Window(features, self.scaling.label(label), weights, self.row_bytes)
 
+    def _dense(self, rows: Features) -> Floats:
+        width = self.scaling.width
+        out = np.ones((rows.shape[0], width + self.bias), dtype=np.float32)
+        inverse, some = self.scaling.inverse, max(1, _TASK_BYTES // self.row_bytes)
 
-@dataclass(frozen=True)
-class _Cut:
-    """Makes the mini-batches that start at some rows of a window."""
+        def scale(start: int) -> None:
+            part, inner = rows[start : start + some], out[start : start + some, :width]
+            part = part if isinstance(part, np.ndarray) else part.toarray()
+            np.subtract(part, self.scaling.mean, out=inner)
+            inner *= inverse
 
-    preparation: Preparation
-    window: Batch
-    labels: Floats
-    order: Integers | None
-    rows: int
-
-    def __call__(self, starts: range) -> list[MiniBatch]:
-        return [self._at(start) for start in starts]
-
-    def _at(self, start: int) -> MiniBatch:
-        stop = min(start + self.rows, self.window.rows)
-        chosen = slice(start, stop) if self.order is None else self.order[start:stop]
-        features, touched = self._features(chosen)
-        label = self.labels[chosen]
-        weights = self.preparation.labelling.weights(label)
-        if self.window.weights is not None:
-            given = self.window.weights[chosen]
-            weights = given if weights is None else weights * given
-        return MiniBatch(features, self.preparation.scaling.label(label), weights, touched)
-
-    def _features(self, chosen: slice | Integers) -> tuple[Floats | csr_array, Integers | None]:
-        rows = self.window.features[chosen]
-        if self.preparation.sparse:
-            return self._sparse(csr_array(rows))
-        dense = rows if isinstance(rows, np.ndarray) else rows.toarray()
-        return self._dense(dense), None
-
-    def _dense(self, rows: Floats) -> Floats:
-        scaling, bias = self.preparation.scaling, int(self.preparation.bias)
-        out = np.ones((len(rows), scaling.width + bias), dtype=np.float32)
-        inner = out[:, : scaling.width]
-        if rows.shape[1] < scaling.width:  # sparse rows of a format without a declared width
-            rows = np.pad(rows, ((0, 0), (0, scaling.width - rows.shape[1])))
-        np.subtract(rows, scaling.mean, out=inner)
-        inner *= scaling.inverse
+        for _ in ordered_map(scale, range(0, len(out), some)):
+            pass
         return out
 
-    def _sparse(self, rows: csr_array) -> tuple[csr_array, Integers]:
-        scaling = self.preparation.scaling
-        values, columns, ends = rows.data * scaling.inverse[rows.indices], rows.indices, rows.indptr
-        if self.preparation.bias:
+    def _sparse(self, rows: csr_array) -> csr_array:
+        values, columns, ends = (
+            rows.data * self.scaling.inverse[rows.indices],
+            rows.indices,
+            rows.indptr,
+        )
+        if self.bias:
             values = np.insert(values, ends[1:], np.float32(1))
-            columns = np.insert(columns, ends[1:], scaling.width)
+            columns = np.insert(columns, ends[1:], self.scaling.width)
             ends = ends + np.arange(len(ends), dtype=ends.dtype)
-        present = np.zeros(scaling.width + 1, dtype=bool)
-        present[columns] = True
-        touched = np.flatnonzero(present)
-        place = np.cumsum(present, dtype=np.int32) - 1
-        shape = (rows.shape[0], len(touched))
-        return csr_array((values, place[columns], ends), shape=shape), touched
+        return csr_array((values, columns, ends), shape=(rows.shape[0], rows.shape[1] + self.bias))
+
+
+class Passes:
+    """A channel's rows, window by window, as often as wanted.
+
+    Windows hold whole mini-batches. A channel that fits one window is read once and kept. `rows`
+    counts what was handed out.
+    """
+
+    def __init__(self, channel: Channel, preparation: Preparation, batch_rows: int) -> None:
+        batches = max(1, _WINDOW_BYTES // (preparation.row_bytes * batch_rows))
+        self._channel = channel
+        self._preparation = preparation
+        self._window_rows = batch_rows * batches
+        self._only: Window | None = None
+        self.rows = 0
+
+    def windows(self, epoch: int) -> Iterator[Window]:
+        """The rows of an epoch; epochs are asked for in rising order.
+
+        Raises:
+            CallerError: a row does not fit, or a label is not what the predictor takes.
+        """
+        only = None
+        for number, window in enumerate(self._read(epoch) if self._only is None else [self._only]):
+            only = window if number == 0 else None
+            self.rows += len(window.label)
+            yield window
+        self._only = only
+
+    def _read(self, epoch: int) -> Iterator[Window]:
+        first = 0
+        for batch in self._channel.batches(self._window_rows, epoch):
+            yield self._preparation.window(batch, self._channel.name, first)
+            first += batch.rows
 
 
 def check_features(batch: Batch, width: int, channel: str, first: int) -> None:
@@ -163,10 +206,13 @@ def check_features(batch: Batch, width: int, channel: str, first: int) -> None:
     values = batch.features if isinstance(batch.features, np.ndarray) else batch.features.data
     # One bad value makes the sum bad; a good sum saves looking at each
     if not np.isfinite(values.sum(dtype=np.float64)):
-        dense = batch.dense()
-        row, column = (int(one[0]) for one in np.nonzero(~np.isfinite(dense)))
+        place = int(np.flatnonzero(~np.isfinite(values))[0])
+        row, column = divmod(place, width)
+        if not isinstance(batch.features, np.ndarray):
+            row = int(np.searchsorted(batch.features.indptr, place, side="right")) - 1
+            column = int(batch.features.indices[place])
         raise CallerError.of(
             f"channel {channel}, row {first + row + 1}, feature {column + 1}",
             "must be a finite number",
-            float(dense[row, column]),
+            float(values.flat[place]),
         )

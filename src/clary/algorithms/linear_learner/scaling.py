@@ -98,7 +98,9 @@ def _moments(sample: Batch, width: int, cluster: Cluster) -> _Moments:
     features = sample.features
     sums = np.zeros(width)
     low, high = np.zeros((1, width)), np.zeros((1, width))
-    if isinstance(features, np.ndarray):
+    if not sample.rows:  # a host may have none
+        low[:], high[:] = np.inf, -np.inf
+    elif isinstance(features, np.ndarray):
         sums[:] = features.sum(axis=0, dtype=np.float64)
         low[0], high[0] = features.min(axis=0), features.max(axis=0)
     else:

@@ -77,8 +77,8 @@ def _criterion(counts: _Counts, params: LinearLearnerHyperparameters) -> Doubles
         return np.asarray(
             (hits + counts.rows - counts.positives - alarms) / counts.rows, dtype=np.float64
         )
-    if criterion == "f_beta":
-        beta = params.f_beta**2
+    if criterion in {"f_beta", "f1"}:
+        beta = params.f_beta**2 if criterion == "f_beta" else 1.0
         share = beta * counts.positives + hits + alarms
         return np.asarray((1 + beta) * hits / np.maximum(share, 1e-300), dtype=np.float64)
     if criterion == "precision_at_target_recall":

@@ -21,7 +21,7 @@ from clary.spec.metrics import PROGRESS, THROUGHPUT, Goal, Metric, quality
 from clary.spec.outputs import BEYOND, Inference, Output
 
 Predictor = Literal["binary_classifier", "multiclass_classifier", "regressor", "multilabel_classifier"]
-Criterion = Literal["accuracy", "f_beta", "precision_at_target_recall", "recall_at_target_precision", "loss_function"]
+Criterion = Literal["accuracy", "f_beta", "precision_at_target_recall", "recall_at_target_precision", "loss_function", "f1", "cross_entropy_loss"]
 Optimizer = Literal["auto", "adam", "sgd", "rmsprop", "adagrad"]
 LossName = Literal["auto", "logistic", "hinge_loss", "squared_loss", "absolute_loss", "eps_insensitive_squared_loss", "eps_insensitive_absolute_loss", "quantile_loss", "huber_loss", "softmax_loss"]
 
@@ -58,7 +58,7 @@ class LinearLearnerHyperparameters(Hyperparameters):
     beta_2: float | Auto = number("Decay rate of Adam's second moment.", auto=True, min=0, max=1, exclusive_max=True, when="optimizer is adam")
     bias_lr_mult: float | Auto = number("The bias learns at learning_rate times this.", auto=True, min=0, exclusive_min=True)
     bias_wd_mult: float | Auto = number("The bias has the L2 weight wd times this; auto is 0.", auto=True, min=0)
-    binary_classifier_model_selection_criteria: Criterion = choice("Score on validation (without it, a sample of train) that picks model and threshold.", "accuracy", "f_beta", "precision_at_target_recall", "recall_at_target_precision", "loss_function", default="accuracy", when=_BINARY)
+    binary_classifier_model_selection_criteria: Criterion = choice("Score on validation (without it, a sample of train) that picks model and threshold. f1 is f_beta with beta 1; cross_entropy_loss is loss_function.", "accuracy", "f_beta", "precision_at_target_recall", "recall_at_target_precision", "loss_function", "f1", "cross_entropy_loss", default="accuracy", when=_BINARY)
     early_stopping_patience: int = integer("Epochs without improvement that end the training; above epochs it never ends early.", default=3, min=1)
     early_stopping_tolerance: float = number("Improvement of the loss, relative to the best so far, below which there is none.", default=0.001, min=0, exclusive_min=True)
     epochs: int = integer("Most passes over train.", default=15, min=1)

@@ -24,6 +24,8 @@ _MODELS = 32
 # Weights of all models together, beyond which fewer models are trained
 _MOST_WEIGHTS = 2**23
 _SPARSE_BELOW = 0.05
+# A mini-batch that is not to be made dense, however full
+_LARGE_BYTES = 64 * 2**20
 # On small data mini-batches are so small that an epoch has this many
 _FEWEST_BATCHES = 16
 _SMALLEST_BATCH = 16
@@ -56,24 +58,26 @@ def survey_of(run: Run[LinearLearnerHyperparameters]) -> Survey:
     sample, complete = _sample(run)
     _settle_width(run, sample)
     width = int(run.params.feature_dim)
+    if not sample.rows:  # a host may have none
+        sample = Batch(np.zeros((0, width), np.float32), np.zeros(0, np.float32))
     check_features(sample, width, "train", 0)
     run.resolved(loss=_first_if_auto(run.params))
     labelling = labelling_of(sample, run.params, run.cluster)
     labels = labelling.checked(sample, "train")
     counts = run.cluster.all_reduce(class_counts(labels, labelling))
-    rows, held, finished = run.cluster.all_reduce(
-        np.array([sample.rows, _held(sample), complete], dtype=np.float64)
+    rows, held, hosts_sparse, hosts_done = run.cluster.all_reduce(
+        np.array([sample.rows, _held(sample), sample.is_sparse, complete], dtype=np.float64)
     )
-    sparse = sample.is_sparse and held < _SPARSE_BELOW * rows * width
-    sparse = sparse and run.params.unbias_data is not True
-    complete = finished == run.cluster.size
+    sparse = bool(hosts_sparse) and _stays_sparse(run.params, width, held / (rows * width))
+    complete = hosts_done == run.cluster.size
     _settle(run, labelling, sparse, int(rows) if complete else None)
     balance = float(counts[0] / max(counts[1], 1)) if len(counts) == 2 and counts[0] else 1.0
     labelling = replace(labelling, class_weights=_class_weights(run, counts, balance))
     scaling = scaling_of(
         sample.slice(0, run.params.num_point_for_scaler), run.params, width, run.cluster
     )
-    row_bytes = max(1, int(8 * held / rows) if sparse else 4 * width)
+    row_bytes = int(8 * held / rows) if sparse else 4 * width
+    row_bytes += 4 * labelling.outputs * int(run.params.num_models)
     preparation = Preparation(scaling, labelling, run.params.use_bias, sparse, row_bytes)
     return Survey(sample, int(rows), complete, preparation, balance)
 
@@ -85,8 +89,10 @@ def _sample(run: Run[LinearLearnerHyperparameters]) -> tuple[Batch, bool]:
     if "validation" not in run.channels:
         wanted = max(wanted, calibration_rows(params))
     probe = run.train.sample(1)
-    if not probe.is_sparse:
+    if not probe.is_sparse and probe.rows:
         wanted = min(wanted, max(_FEWEST_SAMPLED, _SAMPLE_BYTES // (4 * probe.width)))
+    if wanted < params.num_point_for_scaler:
+        run.log(f"the scaler learns from the first {wanted} rows, as many as are kept in memory")
     sample = run.train.sample(wanted + 1)
     return sample.slice(0, min(wanted, sample.rows)), sample.rows <= wanted
 
@@ -95,6 +101,15 @@ def calibration_rows(params: LinearLearnerHyperparameters) -> int:
     """Rows that threshold and criterion are found on, at most."""
     given = params.num_calibration_samples
     return _CALIBRATION_ROWS if given == "auto" else int(given)
+
+
+def _stays_sparse(params: LinearLearnerHyperparameters, width: int, share: float) -> bool:
+    """Whether sparse rows, of whose numbers a share is held, are trained on as such.
+
+    Rows that are fairly full go faster dense, and centering fills them.
+    """
+    large = 4 * width * params.mini_batch_size > _LARGE_BYTES
+    return params.unbias_data is not True and (share < _SPARSE_BELOW or large)
 
 
 def _settle_width(run: Run[LinearLearnerHyperparameters], sample: Batch) -> None:

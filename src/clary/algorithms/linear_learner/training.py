@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
@@ -10,9 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from clary.algorithms.linear_learner.minibatches import MiniBatch, Preparation
+from clary.algorithms.linear_learner.minibatches import MiniBatch, Passes, Preparation, Window
 from clary.algorithms.linear_learner.parallel_models import ParallelModels, Schedule
-from clary.data.channel import Channel
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
 from clary.kit.parallel import ordered_map
@@ -50,7 +49,7 @@ class Training:
     seed: int
 
     def learn(
-        self, channel: Channel, epoch: int, schedule: Schedule, stop: Callable[[], bool]
+        self, passes: Passes, epoch: int, schedule: Schedule, stop: Callable[[], bool]
     ) -> Doubles:
         """One pass; each model's mean loss while it learned.
 
@@ -60,12 +59,15 @@ class Training:
         seen = _Seen()
         for group in self.groups:
             group.loss_sum[:] = 0
-        windows = self.preparation.windows(channel, self.batch_rows, epoch, (self.seed,))
+        windows = (
+            window.minibatches(self.batch_rows, (self.seed, epoch, number))
+            for number, window in enumerate(seen.watched(passes.windows(epoch)))
+        )
         if self.cluster.size > 1:
-            self._in_step(seen.watched(chain.from_iterable(windows)), schedule, stop)
+            self._in_step(chain.from_iterable(windows), schedule, stop)
         else:
-            for window in windows:
-                _done(ordered_map(_Learn([*seen.watched(window)], schedule), self.groups))
+            for batches in windows:
+                _done(ordered_map(_Learn(batches, schedule), self.groups))
                 if stop():
                     break
         losses = self.cluster.all_reduce(np.concatenate([one.loss_sum for one in self.groups]))
@@ -75,19 +77,20 @@ class Training:
         return np.asarray(losses / weight)
 
     def judge(
-        self, channel: Channel, epoch: int, weights: Sequence[Floats], keep_rows: int
+        self, passes: Passes, epoch: int, weights: Sequence[Floats], keep_rows: int
     ) -> Verdict:
         """Score other rows with other weights, one array for each group."""
         losses, weight = np.zeros(sum(len(one.candidates) for one in self.groups)), 0.0
         scores, labels, kept = [], [], 0
-        for window in self.preparation.windows(channel, self.batch_rows, epoch):
-            assess = _Assess(window, keep=kept < keep_rows)
+        for window in passes.windows(epoch):
+            batches = window.minibatches(self.batch_rows)
+            assess = _Assess(batches, keep=kept < keep_rows)
             found = list(ordered_map(assess, zip(self.groups, weights, strict=True)))
             losses += np.concatenate([one for one, _ in found])
-            weight += sum(batch.weight for batch in window)
+            weight += window.weight
             if kept < keep_rows:
                 scores.append(np.concatenate([one for _, one in found]))
-                labels.append(np.concatenate([batch.label for batch in window]))
+                labels.append(window.label)
                 kept += len(labels[-1])
         losses = self.cluster.all_reduce(losses) / self.cluster.all_reduce(np.array([weight]))[0]
         if not scores:
@@ -172,13 +175,13 @@ class _Seen:
         self.weight = 0.0
         self.low, self.high = np.inf, -np.inf
 
-    def watched(self, batches: Iterable[MiniBatch]) -> Iterable[MiniBatch]:
-        """The same mini-batches."""
-        for batch in batches:
-            self.weight += batch.weight
-            self.low = min(self.low, float(batch.label.min()))
-            self.high = max(self.high, float(batch.label.max()))
-            yield batch
+    def watched(self, windows: Iterable[Window]) -> Iterator[Window]:
+        """The same windows."""
+        for window in windows:
+            self.weight += window.weight
+            self.low = min(self.low, float(window.label.min()))
+            self.high = max(self.high, float(window.label.max()))
+            yield window
 
 
 def _done(work: Iterable[None]) -> None:

@@ -1,0 +1,107 @@
+"""Trainings in memory on the data that scikit-learn bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+
+from clary.algorithms.linear_learner.fit import fit
+from clary.algorithms.linear_learner.model import LinearLearnerModel
+from clary.algorithms.linear_learner.spec import ALGORITHM, LinearLearnerHyperparameters
+from clary.codecs.batch import Batch
+from clary.data.channel import MemoryChannel
+from clary.kit.run import Run
+
+_SETS: dict[str, Callable[..., Any]] = {
+    "binary_classifier": load_breast_cancer,
+    "multiclass_classifier": load_wine,
+    "regressor": load_diabetes,
+    "digits": load_digits,
+}
+
+
+class Listener:
+    """Keeps the log and the metrics of a training."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.metrics: list[tuple[str, float, int | None]] = []
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def metric(self, name: str, value: float, epoch: int | None) -> None:
+        self.metrics.append((name, value, epoch))
+
+    def values(self, name: str) -> list[float]:
+        return [value for found, value, _ in self.metrics if found == name]
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name, _, _ in self.metrics}
+
+    @property
+    def epochs(self) -> int:
+        return len(self.values("train:objective_loss"))
+
+
+class Checkpoints:
+    """Checkpoints in a folder; `after` is called when one is written."""
+
+    def __init__(self, folder: Path, after: Callable[[int], None] = lambda step: None) -> None:
+        self.folder = folder
+        self.after = after
+
+    def save(self, step: int, write: Callable[[Path], None]) -> None:
+        (self.folder / f"{step:06d}").mkdir()
+        write(self.folder / f"{step:06d}")
+        self.after(step)
+
+    def latest(self) -> tuple[int, Path] | None:
+        found = sorted(self.folder.iterdir())
+        return (int(found[-1].name), found[-1]) if found else None
+
+
+def rows(kind: str) -> Batch:
+    """All rows of a set, in random order."""
+    features, label = _SETS[kind](return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(label))
+    return Batch(features[order].astype(np.float32), label[order].astype(np.float32))
+
+
+def halves(kind: str) -> tuple[Batch, Batch]:
+    """Rows to train on and rows to validate on."""
+    batch = rows(kind)
+    return batch.slice(0, batch.rows // 2), batch.slice(batch.rows // 2, batch.rows)
+
+
+def running(
+    params: dict[str, Any], train: Batch, validation: Batch | None = None, **rest: Any
+) -> Run[LinearLearnerHyperparameters]:
+    """A training that is ready to begin."""
+    channels = {"train": MemoryChannel("train", train)}
+    if validation is not None:
+        channels["validation"] = MemoryChannel("validation", validation)
+    parsed = LinearLearnerHyperparameters.parse(params)
+    return Run(ALGORITHM, parsed, channels, **{"reporter": Listener(), **rest})
+
+
+def trained(
+    params: dict[str, Any], train: Batch, validation: Batch | None = None, **rest: Any
+) -> tuple[LinearLearnerModel, Listener]:
+    """A trained model and what was said meanwhile."""
+    run = running(params, train, validation, **rest)
+    model = fit(run)
+    assert isinstance(run.reporter, Listener)
+    return model, run.reporter
+
+
+def saved(model: LinearLearnerModel, folder: Path) -> bytes:
+    """The artifact's bytes."""
+    folder.mkdir(exist_ok=True)
+    model.save(folder)
+    return (folder / "model_algo-1").read_bytes()
