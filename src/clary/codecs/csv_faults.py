@@ -102,6 +102,8 @@ def _rule(column: int, text: bytes, layout: Layout) -> str:
 
 def _cause(number: int, column: int, fields: Sequence[bytes], layout: Layout, block: Block) -> str:
     text = fields[column].strip()
+    if text.count(b'"') % 2:
+        return "Is a quote left open?"
     if number == layout.first[0] and _is_header(fields, layout, block):
         return _header_cause(fields)
     if not text or _ABSENT.fullmatch(text):
@@ -111,8 +113,6 @@ def _cause(number: int, column: int, fields: Sequence[bytes], layout: Layout, bl
     if other := next((each for each in (b";", b"\t", b"|") if each in text), None):
         decimal = " with decimal commas" * (layout.delimiter == b"," and other == b";")
         return f"Are the fields separated by {other.decode()!r}{decimal}? Separate them by commas."
-    if b'"' in unquoted(text):
-        return "Is a quote left open?"
     for pattern, sentence in _CAUSES:
         if re.fullmatch(pattern, unquoted(text), re.IGNORECASE):
             return sentence
@@ -131,7 +131,7 @@ def _is_header(fields: Sequence[bytes], layout: Layout, block: Block) -> bool:
     below = layout.fields(second) if second else []
     named = [place for place, field in enumerate(fields) if not _is_number(field)]
     if not below:
-        return len(named) == len(fields) > 1
+        return len(named) == len(fields) > 1 and all(field.strip() for field in fields)
     return any(place < len(below) and _is_number(below[place]) for place in named)
 
 

@@ -8,6 +8,7 @@ An instance is `{"features": [1.5, 2]}`, or `{"data": {"features": {"values": [1
 from __future__ import annotations
 
 import math
+import re
 import sys
 from array import array
 from collections.abc import Sequence
@@ -19,8 +20,13 @@ from pydantic_core import from_json
 
 from clary.codecs.batch import Batch, Features, Floats
 from clary.codecs.rows import WIDEST, RowFault, RowRules, sparse_rows
+from clary.errors import CallerError
 
+_SHOWN_BYTES = 24
+_WORD_SO_FAR = re.compile(rb"[-+.\w]*$")
+_NOT_FINITE = re.compile(rb"[-+]?(nan|inf)", re.IGNORECASE)
 _EXAMPLE = 'An instance looks like {"features": [1.5, 2.0]}.'
+_WHOLE_DOCUMENT = "Is this application/json? Lines of JSON Lines are instances themselves."
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -31,14 +37,34 @@ _KINDS = {
     int: "a number",
 }
 
+_NUMBERS = {
+    str: "Write numbers without quotes.",
+    bool: "Write truth values as 1 and 0.",
+    type(None): "Missing values are not taken here.",
+}
+
 
 class NotJson(ValueError):
-    """Text is not JSON. line and column: where, from 1."""
+    """Text is not JSON. line and column: where, from 1; text: what stands there."""
 
-    def __init__(self, what: str, line: int, column: int) -> None:
-        super().__init__(f"is not valid JSON: {what}")
+    def __init__(self, what: str, line: int, column: int, text: bytes) -> None:
+        super().__init__(what)
         self.line = line
         self.column = column
+        self._text = text
+
+    def caller_error(self, where: str, remedy: str = "") -> CallerError:
+        """The fault as the user's; `remedy` is for what this text alone does not tell."""
+        got = self._text[:_SHOWN_BYTES].decode("utf-8", "backslashreplace") or "the end"
+        remedy = self._remedy() or remedy or ("" if self._text else "Is it cut short?")
+        return CallerError.of(where, f"is not valid JSON: {self}", got, remedy)
+
+    def _remedy(self) -> str:
+        if _NOT_FINITE.match(self._text):
+            return "JSON has numbers only; a missing value is null."
+        if self._text.startswith(b"'"):
+            return "JSON has double quotes."
+        return ""
 
 
 def parse(text: bytes) -> Any:
@@ -51,8 +77,13 @@ def parse(text: bytes) -> Any:
         return from_json(text, allow_inf_nan=False)
     except ValueError as fault:
         what, _, place = str(fault).rpartition(" at line ")
-        line, _, column = place.partition(" column ")
-        raise NotJson(what, int(line), int(column)) from None
+        line, column = map(int, place.split(" column "))
+        before = sum(len(each) + 1 for each in text.split(b"\n")[: line - 1])
+        at = before + max(0, column - 1)
+        # All of a word, in the middle of which the fault may be
+        word = _WORD_SO_FAR.search(text, max(before, at - _SHOWN_BYTES), at)
+        rest = b"" if what.startswith("EOF") else (word[0] if word else b"") + text[at:]
+        raise NotJson(what, line, column, rest) from None
 
 
 def rows(instances: Sequence[Any], rules: RowRules) -> Batch:
@@ -76,6 +107,11 @@ def rows(instances: Sequence[Any], rules: RowRules) -> Batch:
     return Batch(features, _label(instances, rules) if rules.wants_label else None)
 
 
+def kind(value: Any) -> str:
+    """What a value of JSON is, in words."""
+    return _KINDS[type(value)]
+
+
 class _Tensor(NamedTuple):
     """The numbers of one row; the keys are None if it is dense."""
 
@@ -86,14 +122,14 @@ class _Tensor(NamedTuple):
 
 def _tensor(instance: Any, row: int) -> _Tensor:
     if type(instance) is not dict:
-        raise RowFault(row, "must be an object", _kind(instance), remedy=_EXAMPLE)
-    found = instance.get("features")
-    if found is None:
-        found = _in_data(instance, row)
+        raise RowFault(row, "must be an object", kind(instance), remedy=_EXAMPLE)
+    found = instance["features"] if "features" in instance else _in_data(instance, row)
     if type(found) is list:
         return _Tensor(found, None, len(found))
     if type(found) is not dict:
-        raise RowFault(row, "must be an array or an object", _kind(found), "features")
+        raise RowFault(row, "must be an array or an object", kind(found), "features")
+    if not {"values", "shape"} & found.keys():
+        raise RowFault(row, "must have values", ", ".join(found) or "nothing", "features")
     values, keys, shape = (_list_in(found, name, row) for name in ("values", "keys", "shape"))
     if keys and not shape:
         raise RowFault(row, "must have a shape, as it has keys", "none", "features")
@@ -118,14 +154,15 @@ def _in_data(instance: dict[str, Any], row: int) -> Any:
     vectors = [vector for name, vector in named.items() if name != "label"]
     if len(vectors) != 1:
         got = ", ".join([*instance, *named]) or "an empty object"
-        raise RowFault(row, "must have features", got, remedy=_EXAMPLE)
+        remedy = _WHOLE_DOCUMENT if "instances" in instance else _EXAMPLE
+        raise RowFault(row, "must have features", got, remedy=remedy)
     return vectors[0]
 
 
 def _list_in(tensor: dict[str, Any], name: str, row: int) -> list[Any]:
     found = tensor.get(name, [])
     if type(found) is not list:
-        raise RowFault(row, "must be an array", _kind(found), name)
+        raise RowFault(row, "must be an array", kind(found), name)
     return found
 
 
@@ -134,7 +171,9 @@ def _width(shape: list[Any], row: int) -> int:
     for size in shape:
         if type(size) is not int or size < 0:
             raise RowFault(row, "must be whole numbers from 0 on", _shown(size), "shape")
-        width = min(width * size, WIDEST + 1)
+        width *= size
+        if width > WIDEST:
+            raise RowFault(row, f"must be of at most {WIDEST:,} features", width, "shape")
     return width
 
 
@@ -193,7 +232,8 @@ def _checked(values: list[Any], row: int, part: str, missing: bool) -> array[flo
         if value is None and missing:
             numbers.append(math.nan)
         elif type(value) not in {int, float}:
-            raise RowFault(row, "must be a number", _shown(value), f"{part} {place}")
+            remedy = _NUMBERS.get(type(value), "")
+            raise RowFault(row, "must be a number", _shown(value), f"{part} {place}", remedy)
         elif abs(value) > sys.float_info.max:
             raise RowFault(row, "must be a finite float32 number", _shown(value), f"{part} {place}")
         else:
@@ -201,9 +241,5 @@ def _checked(values: list[Any], row: int, part: str, missing: bool) -> array[flo
     return numbers
 
 
-def _kind(value: Any) -> str:
-    return _KINDS[type(value)]
-
-
 def _shown(value: Any) -> object:
-    return value if type(value) in {int, float, str} else _kind(value)
+    return value if type(value) in {int, float, str} else kind(value)

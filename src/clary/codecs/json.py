@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from clary.codecs import instance_texts, instances
 from clary.codecs.batch import Batch
@@ -28,15 +28,7 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
     if len(text) > LONGEST:
         remedy = "JSON Lines can be of any length."
         raise CallerError.of(name, f"must have at most {LONGEST:,} bytes", "more", remedy)
-    try:
-        document = instances.parse(text.removeprefix(_UTF8_BOM))
-    except instances.NotJson as fault:
-        where = f"{name}, line {fault.line}, column {fault.column}"
-        raise CallerError.of(where, str(fault)) from None
-    found = document.get("instances") if type(document) is dict else None
-    if type(found) is not list or not found:
-        rule = 'must be an object with a list of instances: {"instances": [{"features": [1.5]}]}'
-        raise CallerError.of(name, rule)
+    found = _instances(text.removeprefix(_UTF8_BOM), name)
     try:
         yield instances.rows(found, RowRules(reading))
     except RowFault as fault:
@@ -54,3 +46,24 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
     for place, text in enumerate(texts):
         out.write(b", " + text if place else text)
     out.write(b"]}")
+
+
+def _instances(text: bytes, name: str) -> list[Any]:
+    try:
+        document = instances.parse(text)
+    except instances.NotJson as fault:
+        remedy = ""
+        if fault.column == 1 and fault.line > 1 and str(fault) == "trailing characters":
+            remedy = "Is this JSON Lines? Its content type is application/jsonlines."
+        where = f"{name}, line {fault.line}, column {fault.column}"
+        raise fault.caller_error(where, remedy) from None
+    found = document.get("instances") if type(document) is dict else None
+    if type(found) is not list or not found:
+        got = instances.kind(document)
+        if type(document) is dict:
+            got = ", ".join(document) or "an empty object"
+        if found is not None:
+            got = f"instances that are {instances.kind(found) if found else 'empty'}"
+        rule = "must be an object with a list of instances"
+        raise CallerError.of(name, rule, got, 'For example {"instances": [{"features": [1.5]}]}.')
+    return found

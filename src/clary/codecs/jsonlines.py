@@ -9,7 +9,6 @@ from clary.codecs import instance_texts, instances, lines
 from clary.codecs.batch import Batch
 from clary.codecs.reading import Reading
 from clary.codecs.rows import RowFault, RowRules
-from clary.errors import CallerError
 
 
 def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
@@ -45,5 +44,6 @@ def _parsed(text: bytes, name: str, number: int) -> object:
     try:
         return instances.parse(text)
     except instances.NotJson as fault:
+        remedy = "Each line must hold one instance and nothing else."
         where = f"{name}, line {number}, column {fault.column}"
-        raise CallerError.of(where, str(fault)) from None
+        raise fault.caller_error(where, remedy) from None

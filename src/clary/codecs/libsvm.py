@@ -196,7 +196,7 @@ def _tokens(data: bytes, grouped: bool) -> _Tokens:
 def _numbers(data: bytes, cuts: npt.NDArray[np.int32]) -> _Doubles:
     """All tokens, which end at `cuts` once the separators between them are left out."""
     packed = data.translate(None, _SEPARATORS)
-    _need(len(cuts) and len(packed) == cuts[-1] and b"(" not in packed)
+    _need(len(cuts) > 0 and len(packed) == cuts[-1] and b"(" not in packed)
     bounds = pa.py_buffer(np.concatenate([np.zeros(1, np.int32), cuts]))
     tokens = pa.StringArray.from_buffers(len(cuts), bounds, pa.py_buffer(packed))
     try:

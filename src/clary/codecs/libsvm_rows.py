@@ -191,10 +191,12 @@ def _number(text: bytes, place: int, what: str, missing: bool = False) -> float:
     try:
         number = parse_number(text)
     except ValueError:
-        remedy = "Is this CSV?" if b"," in text else ""
-        raise _TokenFault(place, f"must have a number as {what}", remedy) from None
+        rule = f"must have a number as {what}"
+        remedy = _pair_remedy(text) if b"," in text or not text else ""
+        raise _TokenFault(place, rule, remedy) from None
     if abs(number) >= _INFINITE or (math.isnan(number) and not missing):
-        raise _TokenFault(place, f"must have a finite float32 number as {what}")
+        remedy = "Leave out what is missing." * math.isnan(number)
+        raise _TokenFault(place, f"must have a finite float32 number as {what}", remedy)
     return number
 
 
