@@ -30,12 +30,8 @@ ENDLESS = {
     },
     "xgboost": {"objective": "binary:logistic", "num_round": "1000000", "max_depth": "2"},
 }
-# Long enough to be killed in the middle
-LONG = {
-    "kmeans": {"epochs": "60"},
-    "linear-learner": {"epochs": "60"},
-    "xgboost": {"num_round": "600"},
-}
+# What counts the steps of their states
+COUNTED = {"kmeans": "epochs", "linear-learner": "epochs", "xgboost": "num_round"}
 
 
 def laid_out(root: Path, algorithm: str, **changed: str) -> Layout:
@@ -53,9 +49,15 @@ def laid_out(root: Path, algorithm: str, **changed: str) -> Layout:
 
 def await_a_state(layout: Layout) -> None:
     deadline = time.monotonic() + 90
-    while not list(layout.checkpoints.glob("*-state.*")):
+    while not steps(layout):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def steps(layout: Layout) -> list[int]:
+    """Those whose states were kept."""
+    found = layout.checkpoints.glob("*-state.*")
+    return [int(each.name.rpartition(".")[2]) for each in found if not each.name.startswith(".")]
 
 
 def model_bytes(layout: Layout) -> dict[str, bytes]:
@@ -92,19 +94,21 @@ def test_sigterm_while_pca_reads_gives_the_components_of_what_came(tmp_path: Pat
     assert load_model(layout.model).width == 3
 
 
-@pytest.mark.parametrize("algorithm", list(LONG))
+@pytest.mark.parametrize("algorithm", list(ENDLESS))
 def test_after_a_kill_the_model_is_that_of_an_undisturbed_training(
     algorithm: str, tmp_path: Path
 ) -> None:
-    undisturbed = laid_out(tmp_path / "undisturbed", algorithm, **LONG[algorithm])
-    assert run(undisturbed, algorithm).code == 0
     killed = laid_out(tmp_path / "killed", algorithm)
     process = start(killed, algorithm)
     await_a_state(killed)
     process.kill()
     process.communicate()
     assert not list(killed.model.iterdir())
-    killed.hyperparameters.write_text(json.dumps({**ENDLESS[algorithm], **LONG[algorithm]}))
+    further = {COUNTED[algorithm]: str(max(steps(killed)) + 3)}
+    killed.hyperparameters.write_text(json.dumps({**ENDLESS[algorithm], **further}))
     done = run(killed, algorithm)
     assert done.code == 0, done.out
+    assert "going on from the checkpoint" in done.out
+    undisturbed = laid_out(tmp_path / "undisturbed", algorithm, **further)
+    assert run(undisturbed, algorithm).code == 0
     assert model_bytes(killed) == model_bytes(undisturbed)
