@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check bench docs pictures clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,9 +35,12 @@ docs: $(VENV)/.developer
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
+pictures: $(VENV)/.developer
+	$(BIN)/python docs/pictures.py
+
 bench: $(VENV)/.developer
 	$(BIN)/pip install --quiet -e '.[bench]'
 	$(BIN)/python -m benchmarks $(ALGO)
 
 clean:
-	rm -rf $(VENV) site dist demo-output
+	rm -rf $(VENV) site build dist demo-output

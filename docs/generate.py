@@ -1,31 +1,28 @@
-"""Fills the generated parts of the documentation from the declarations and the benchmarks.
+"""Fills the generated parts of the documentation and lays the site out.
 
-Tables in the algorithms' READMEs between `<!-- generated: NAME -->` and `<!-- end -->`, the stub
-that editors read, and the pages under `docs/generated/`. With `--check` nothing is changed, and
-what is stale is named.
+In the tree: the tables in the algorithms' READMEs between `<!-- generated: NAME -->` and
+`<!-- end -->`, and the stub that editors read. In `build/docs`: the pages of the site, with links
+as they are there.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import os
 import re
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import click
+from references import command_reference, performance, python_reference
 
 from clary.algorithms import CATALOGUE, declaration
-from clary.cli.main import COMMANDS, app
-from clary.sdk.estimators import ESTIMATORS
 from clary.sdk.stub import stub_text
 from clary.spec import render
 from clary.spec.algorithm import Algorithm
-from clary.spec.signature import stub_parameters
 
 ROOT = Path(__file__).parent.parent
-PAGES = ROOT / "docs" / "generated"
-RESULTS = ROOT / "benchmarks" / "results"
 _TABLES = {
     "hyperparameters": render.hyperparameter_table,
     "channels": render.channel_table,
@@ -33,31 +30,25 @@ _TABLES = {
     "tuning": render.tuning_table,
     "answers": render.answer_table,
 }
-_METHODS = ("fit", "predict", "predict_proba", "transform", "score", "save")
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_CODE = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def main() -> None:
-    """Write what is stale, or with `--check` only name it and exit 1."""
-    stale = [(path, text) for path, text in _wanted() if _current(path) != text]
-    if "--check" in sys.argv:
-        sys.exit("".join(f"stale: {path.relative_to(ROOT)}\n" for path, _ in stale) or 0)
-    for path, text in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Write what is stale and the site; or only name what is stale; or only write the site."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--check", action="store_true", help="only name what is stale, and exit 1")
+    asked.add_argument("--site", type=Path, metavar="FOLDER", help="only lay the site out there")
+    arguments = asked.parse_args()
+    if arguments.site:
+        return _write_site(arguments.site)
+    stale = {path: text for path, text in _in_the_tree() if _current(path) != text}
+    if arguments.check:
+        sys.exit("".join(f"stale: {path.relative_to(ROOT)}\n" for path in stale) or 0)
+    for path, text in stale.items():
         path.write_text(text)
-
-
-def _wanted() -> Iterator[tuple[Path, str]]:
-    yield ROOT / "src/clary/__init__.pyi", stub_text()
-    for name in CATALOGUE:
-        algorithm = declaration(name)
-        readme = ROOT / "src/clary/algorithms" / name.replace("-", "_") / "README.md"
-        page = filled(readme.read_text(), algorithm)
-        yield readme, page
-        yield PAGES / f"{name}.md", page
-    yield PAGES / "cli.md", _command_reference()
-    yield PAGES / "python.md", _python_reference()
-    yield PAGES / "performance.md", _performance()
+    return _write_site(ROOT / "build" / "docs")
 
 
 def filled(text: str, algorithm: Algorithm) -> str:
@@ -65,70 +56,71 @@ def filled(text: str, algorithm: Algorithm) -> str:
     return _MARKED.sub(lambda m: f"{m[1]}{_TABLES[m[2]](algorithm)}\n{m[3]}", text)
 
 
-def _command_reference() -> str:
-    parts = ["# Command line", "", "Exit codes: 0 done, 1 you can fix it, 2 our fault.", ""]
-    context = click.Context(app, info_name="clary")
-    for name in COMMANDS:
-        command = app.get_command(context, name)  # type: ignore[attr-defined]
-        page = command.get_help(click.Context(command, info_name=name, parent=context))
-        parts += [f"## clary {name}", "", "```text", page, "```", ""]
-    return "\n".join(parts)
+def relinked(text: str, source: Path, page: str, pages: Mapping[Path, str]) -> str:
+    """The text of a file with its links as they are on the site.
+
+    Files that are no page keep their words and lose their link.
+    """
+
+    def moved(link: re.Match[str]) -> str:
+        image, words, target, place = link[1], link[2], link[3], link[4] or ""
+        if "://" in target or target.startswith("mailto:"):
+            return link[0]
+        found = pages.get((source.parent / target).resolve())
+        if found is None:
+            return link[0] if image else words
+        return f"{image}[{words}]({os.path.relpath(found, Path(page).parent)}{place})"
+
+    parts = _CODE.split(text)
+    parts[::2] = [_LINK.sub(moved, part) for part in parts[::2]]
+    return "".join(parts)
 
 
-def _python_reference() -> str:
-    parts = [
-        "# Python",
-        "",
-        "Every estimator takes SageMaker's hyperparameters as keyword arguments, under "
-        "SageMaker's names (`lambda` is `lambda_`), and has `fit`, `save`, `get_params` and what "
-        "its kind has in scikit-learn. `clary.load(path)` gives the estimator of a saved model.",
-        "",
-    ]
-    for name, kind in ESTIMATORS.items():
-        methods = [method for method in _METHODS if hasattr(kind, method)]
-        parts += [
-            f"## {kind.__name__}",
-            "",
-            f"{declaration(name).summary} Methods: {', '.join(f'`{m}`' for m in methods)}.",
-            "",
-            "```text",
-            f"class {kind.__name__}:",
-            "    def __init__(",
-            "        self,",
-            "        *,",
-            stub_parameters(declaration(name)),
-            "    )",
-            "```",
-            "",
-        ]
-    return "\n".join(parts)
+def _in_the_tree() -> Iterator[tuple[Path, str]]:
+    yield ROOT / "src/clary/__init__.pyi", stub_text()
+    for name in CATALOGUE:
+        readme = _readme(name)
+        yield readme, filled(readme.read_text(), declaration(name))
 
 
-def _performance() -> str:
-    parts = [
-        "# Performance",
-        "",
-        "Measured by `make bench`: Clary and the peer in turn on the same file with the same "
-        "number of threads, after one run that is not counted; medians, and the spread of the "
-        "ratio. A case that is lost stays in the table.",
-        "",
-    ]
-    columns = ("case", "Clary", "peer", "ratio (spread)", "quality", "peer's quality", "memory")
-    for path in sorted(RESULTS.glob("*.json")):
-        result = json.loads(path.read_text())
-        rows = [[str(row.get(key, "")) for key in _ROW] for row in result["rows"]]
-        parts += [
-            f"## {result['title']}",
-            "",
-            result.get("about", ""),
-            "",
-            render.table(columns, rows),
-        ]
-        parts += ["", f"*{result['machine']}*", ""]
-    return "\n".join(parts)
+def _write_site(output: Path) -> None:
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(ROOT / "docs" / "images", output / "images")
+    shutil.copy(ROOT / "docs" / "site.css", output)
+    files = _sources()
+    pages = {source.resolve(): page for page, source in files.items()}
+    pages |= {image.resolve(): f"images/{image.name}" for image in _images()}
+    texts = {
+        page: relinked(source.read_text(), source, page, pages) for page, source in files.items()
+    }
+    texts |= {
+        "cli.md": command_reference(),
+        "python.md": python_reference(),
+        "performance.md": performance(ROOT / "benchmarks" / "results"),
+    }
+    for page, text in texts.items():
+        (output / page).parent.mkdir(parents=True, exist_ok=True)
+        (output / page).write_text(text)
 
 
-_ROW = ("case", "ours", "peer", "ratio", "quality", "peer_quality", "memory")
+def _sources() -> dict[str, Path]:
+    """The file in the tree behind each page of the site."""
+    return {
+        "index.md": ROOT / "README.md",
+        "contributing.md": ROOT / "CONTRIBUTING.md",
+        "changelog.md": ROOT / "CHANGELOG.md",
+        **{path.name: path for path in sorted((ROOT / "docs").glob("*.md"))},
+        **{f"algorithms/{name}.md": _readme(name) for name in CATALOGUE},
+        **{f"decisions/{path.name}": path for path in sorted((ROOT / "decisions").glob("*.md"))},
+    }
+
+
+def _images() -> list[Path]:
+    return sorted((ROOT / "docs" / "images").iterdir())
+
+
+def _readme(name: str) -> Path:
+    return ROOT / "src/clary/algorithms" / name.replace("-", "_") / "README.md"
 
 
 def _current(path: Path) -> str | None:

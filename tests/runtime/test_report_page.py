@@ -79,7 +79,8 @@ def test_nothing_is_fetched() -> None:
 
 def test_scores_on_held_out_data_come_first() -> None:
     tiles = re.findall(r"class='tile'><b>(.*?)</b><span>(.*?)</span>", render(report()))
-    assert tiles[0] == ("32.25", "test:msd")
+    assert tiles[0] == ("32.25", "msd")
+    assert "Scores on test:" in render(report())
     assert tiles[1] == ("36.0 s", "training time")
 
 

@@ -61,25 +61,29 @@ def _header(report: Report) -> str:
     hosts = f" by {report.hosts} hosts" if report.hosts > 1 else ""
     train = report.channels.get("train")
     rows = f"{train.rows:,} rows of {train.width:,} features" if train else "no rows"
-    tiles = [_tile(name.removesuffix(":final"), label(value)) for name, value in _headlines(report)]
+    scored, headlines = _headlines(report)
+    tiles = [_tile(name, label(value)) for name, value in headlines]
     tiles.append(_tile("training time", duration(report.seconds.get("total", 0.0))))
     return (
         f"<header><p class='kicker'>{escape(report.algorithm.name)}</p>"
         f"<h1>{escape(report.algorithm.title)}</h1>"
-        f"<p class='lead'>Trained on {rows}{hosts}, {escape(started)}, seed {report.seed}.</p>"
+        f"<p class='lead'>Trained on {rows}{hosts}, {escape(started)}, seed {report.seed}."
+        f"{f' Scores on {scored}:' if headlines else ''}</p>"
         f"<div class='tiles'>{''.join(tiles)}</div></header>"
     )
 
 
-def _headlines(report: Report) -> list[tuple[str, float]]:
-    """The scores on the most telling data there is: held out if possible."""
+def _headlines(report: Report) -> tuple[str, list[tuple[str, float]]]:
+    """The most telling channel there is, held out if possible, and the scores on it."""
     for channel in ("test", "validation", "train"):
         found = [
-            (name, value) for name, value in _last(report) if name.partition(":")[0] == channel
+            (name.removeprefix(f"{channel}:").removesuffix(":final"), value)
+            for name, value in _last(report)
+            if name.startswith(f"{channel}:")
         ]
         if found:
-            return found[:_HEADLINES]
-    return []
+            return channel, found[:_HEADLINES]
+    return "", []
 
 
 def _last(report: Report) -> list[tuple[str, float]]:
@@ -270,6 +274,6 @@ def _bytes(count: int) -> str:
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+            return f"{size:,.0f}\u00a0{unit}" if unit == "B" else f"{size:,.1f}\u00a0{unit}"
         size /= 1000
     raise AssertionError("unreachable: GB ends the loop")

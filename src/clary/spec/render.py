@@ -8,6 +8,7 @@ from typing import Any
 
 from clary.spec.algorithm import Algorithm
 from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.metrics import Metric
 
 _NONE = "none"
 
@@ -49,10 +50,7 @@ def channel_table(algorithm: Algorithm) -> str:
 
 def metric_table(algorithm: Algorithm) -> str:
     """Markdown: one row for each metric."""
-    rows = [
-        (f"`{one.name}`", one.goal, one.about + (f" {one.when}." if one.when else ""))
-        for one in algorithm.metrics
-    ]
+    rows = [(f"`{one.name}`", one.goal, _metric_sentence(one)) for one in algorithm.metrics]
     return table(("metric", "goal", "what it is"), rows)
 
 
@@ -105,6 +103,15 @@ def sentence(one: Hyperparameter) -> str:
         parts.append(f"Versions: {one.versions}.")
     if one.aliases:
         parts.append(f"Also called {', '.join(f'`{alias}`' for alias in one.aliases)}.")
+    return " ".join(parts)
+
+
+def _metric_sentence(one: Metric) -> str:
+    parts = [one.about]
+    if one.when:
+        parts.append(f"When {one.when}.")
+    if not one.documented:
+        parts.append("Not on SageMaker's page.")
     return " ".join(parts)
 
 
