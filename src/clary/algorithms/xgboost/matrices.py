@@ -8,13 +8,13 @@ given as values: of sparse bins the engine predicts thirty times slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xgboost
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_matrix
 
 from clary.codecs.batch import Batch, Floats, concatenate
 from clary.data.channel import Channel
@@ -134,22 +134,25 @@ class _Blocks(xgboost.DataIter):  # type: ignore[misc]
     def next(self, input_data: Callable[..., None]) -> bool:
         if self._next == len(self._pieces):
             return False
-        input_data(**_arguments(self._pieces[self._next], self._width, self._objective))
+        piece = self._pieces[self._next]
+        arguments = _arguments(piece, self._width, self._objective)
+        if not piece.is_sparse:
+            arguments["data"] = self._told_as_sparse(piece.dense())
+        input_data(**arguments)
         self._next += 1
         return True
 
-    def _cut(self, block: Batch) -> Iterator[Batch]:
+    def _cut(self, block: Batch) -> list[Batch]:
         if block.is_sparse:
-            yield block
-            return
-        for start in range(0, max(1, block.rows), self._piece_rows):
-            piece = block.slice(start, start + self._piece_rows)
-            yield replace(piece, features=self._told_as_sparse(piece.dense()))
+            return [block]
+        starts = range(0, max(1, block.rows), self._piece_rows)
+        return [block.slice(start, start + self._piece_rows) for start in starts]
 
-    def _told_as_sparse(self, x: Floats) -> csr_array:
+    def _told_as_sparse(self, x: Floats) -> csr_matrix:
         values = x.reshape(-1)
-        starts = np.arange(0, len(values) + 1, self._width, dtype=np.int64)
-        return csr_array((values, self._columns[: len(values)], starts), shape=x.shape, copy=False)
+        # Of the columns' type, else scipy would copy both
+        starts = np.arange(0, len(values) + 1, self._width, dtype=np.int32)
+        return csr_matrix((values, self._columns[: len(values)], starts), shape=x.shape, copy=False)
 
 
 def _arguments(batch: Batch, width: int, objective: str) -> dict[str, Any]:
