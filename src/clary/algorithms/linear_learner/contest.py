@@ -162,8 +162,9 @@ class Contest:
             threshold,
             self.survey.labelling.class_weights,
         )
-        channel = "validation" if self.validated else "train"
-        self.journal.scores(channel, kept.scores(self.judges, self.judged), kept)
+        if self.run.cluster.is_leader:
+            channel = "validation" if self.validated else "train"
+            self.journal.scores(channel, kept.scores(self.judges, self.judged), kept)
         self.run.notes["curves"] = self.journal.figures(model)
         return kept
 

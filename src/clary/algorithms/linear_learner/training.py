@@ -104,7 +104,7 @@ class Training:
         if ends.min() == ends.max() and kind in {"binary_classifier", "multiclass_classifier"}:
             raise CallerError.of(
                 "channel train",
-                f"a {kind} needs labels of two classes at least; all are",
+                f"a {kind} needs labels of two classes at least; every row has the same",
                 f"{ends[0]:g}",
             )
 
