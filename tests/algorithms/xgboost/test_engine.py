@@ -148,3 +148,9 @@ def test_faults_of_our_own_are_not_put_on_the_user() -> None:
 
     with pytest.raises(xgboost.core.XGBoostError), complaints():
         xgboost.Booster(model_file=bytearray(b"{}"))
+
+
+def test_threads_are_as_many_as_nthread_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert engine().threads == 3
+    assert engine(nthread=5).threads == 5

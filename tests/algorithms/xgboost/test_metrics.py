@@ -116,7 +116,7 @@ def test_shares_of_right_classes_need_whole_labels() -> None:
         trained({**params, "eval_metric": "accuracy"}, halves)
 
 
-def test_the_metric_of_automatic_tuning_joins_the_others_and_is_watched() -> None:
+def test_the_metric_of_tuning_joins_the_others_and_is_watched() -> None:
     given = {
         "num_round": 1,
         "objective": "binary:logistic",

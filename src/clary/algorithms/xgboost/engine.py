@@ -68,12 +68,25 @@ _TREES = frozenset(
         "tree_method",
     }
 )
+_HISTOGRAMS = frozenset({"grow_policy", "max_bin", "max_leaves"})
 _DROPOUT = frozenset({"normalize_type", "one_drop", "rate_drop", "sample_type", "skip_drop"})
 _OF_OBJECTIVE = {
     "tweedie_variance_power": "reg:tweedie",
     "aft_loss_distribution": "survival:aft",
     "aft_loss_distribution_scale": "survival:aft",
 }
+# Where the engine weighs rows of label 1
+_POSITIVES = frozenset(
+    {
+        "binary:logistic",
+        "binary:logitraw",
+        "reg:logistic",
+        "reg:linear",
+        "reg:squarederror",
+        "reg:squaredlogerror",
+        "reg:gamma",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -184,6 +197,14 @@ def _useless(name: str, params: XGBoostHyperparameters) -> str:
         return "only booster dart drops trees"
     if name in _TREES and params.booster == "gblinear":
         return "booster gblinear grows no trees"
+    if name in _HISTOGRAMS and params.tree_method == "exact":
+        return "tree_method exact has no histograms and grows level by level"
+    if name == "tree_method" and params.updater:
+        return "updater says how trees are built"
+    if name == "refresh_leaf" and "refresh" not in (params.updater or ()):
+        return "updater does not hold refresh"
+    if name == "scale_pos_weight" and params.objective not in _POSITIVES:
+        return f"objective {params.objective} does not tell positive rows from others"
     needed = _OF_OBJECTIVE.get(name, params.objective)
     return f"only objective {needed} has it" if needed != params.objective else ""
 
@@ -234,6 +255,8 @@ def _history(params: XGBoostHyperparameters, on_gpu: bool) -> list[str]:
         notices.append("lambda_bias: no effect, the bias of a linear model is not penalized")
     if params.prob_buffer_row is not None:
         notices.append("prob_buffer_row: no effect, files are read by Clary")
+    if params.internal_num_cv_round > 1 and not params.internal_kfold:
+        notices.append("_num_cv_round: no effect without _kfold")
     if params.booster == "gblinear" and not params.nthread and _threads(params) == 1:
         notices.append("nthread: shotgun runs on one thread, so that results can be repeated")
     return notices

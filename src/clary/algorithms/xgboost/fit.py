@@ -75,6 +75,8 @@ def _channels(run: XGBoostRun, width: int) -> dict[str, Rows]:
     }
     if run.params.objective.startswith("multi:") and run.params.num_class is None:
         run.resolved(num_class=_count_classes(run, found["train"]))
+    if run.params.csv_weights and all(rows.weights is None for rows in found.values()):
+        run.log("csv_weights: no effect, the rows are not CSV")
     for rows in found.values():
         labels.check(rows, run.params.objective, run.params.num_class)
         _need_two_classes(run, rows)
