@@ -11,63 +11,81 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
 
-from benchmarks.calibration import calibrate, machine
 from benchmarks.case import Case, Suite
+from benchmarks.results import row
 
 SUITES = ("ingest", "linear_learner", "kmeans", "pca", "xgboost", "endpoint", "job")
 RESULTS = Path(__file__).parent / "results"
 _REPEATS = 5
+_THREADS = "2"
+
+Process: TypeAlias = "subprocess.Popen[str]"
 
 
 def main() -> None:
     """Run the named suites, or all."""
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
-    figures = calibrate()
-    print(machine())
-    print(", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+    calibrated = subprocess.run(
+        [sys.executable, "-m", "benchmarks.calibration"],
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    machine = json.loads(calibrated.stdout)
+    print(machine["machine"])
+    print(", ".join(f"{name} {value:.3g}" for name, value in machine["figures"].items()))
     for name in sys.argv[1:] or SUITES:
-        run(name.replace("-", "_"), figures)
+        run(name.replace("-", "_"), machine)
 
 
-def run(name: str, figures: dict[str, float]) -> None:
-    """One suite: its table on the terminal and in the results."""
+def run(name: str, machine: dict[str, Any]) -> None:
+    """One suite: its table on the terminal and in the results.
+
+    machine: what `benchmarks.calibration` prints.
+    """
     suite: Suite = import_module(f"benchmarks.{name}").SUITE
-    rows = [_row(case, measured(name, case), figures) for case in suite.cases]
-    _print(suite, rows)
+    print(f"\n{suite.title}\n{suite.about}", flush=True)
+    rows = []
+    for case in suite.cases:
+        ours, peer = measured(name, case)
+        rows.append(row(case, ours, peer, machine["figures"]))
+        _print(rows[-1])
     told = {
         "title": suite.title,
         "about": suite.about,
-        "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
-        "calibration": figures,
+        **machine,
         "rows": rows,
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 def measured(suite: str, case: Case) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
     """The runs of both sides, paired."""
-    with tempfile.TemporaryDirectory(prefix="clary-bench-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clary-bench-") as scratch, ExitStack() as stack:
         folder = Path(scratch)
         case.prepare(folder)
-        with _side(suite, case, "ours", folder) as ours, _side(suite, case, "peer", folder) as peer:
-            _run(ours), _run(peer)
-            pairs = [(_run(ours), _run(peer)) for _ in range(_REPEATS)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+        names = ("ours", "peer") if case.peer else ("ours",)
+        sides = [stack.enter_context(_side(suite, case, name, folder)) for name in names]
+        for side in sides:
+            _run(side)
+        rounds = [[_run(side) for side in sides] for _ in range(_REPEATS)]
+    return [told[0] for told in rounds], [told[1] for told in rounds if case.peer]
 
 
 @contextmanager
-def _side(suite: str, case: Case, side: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def _side(suite: str, case: Case, side: str, folder: Path) -> Iterator[Process]:
     command = [sys.executable, "-m", "benchmarks.worker", suite, case.name, side, str(folder)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield process
     finally:
@@ -76,7 +94,18 @@ def _side(suite: str, case: Case, side: str, folder: Path) -> Iterator[subproces
         process.wait()
 
 
-def _run(process: subprocess.Popen[str]) -> dict[str, float]:
+def _environment() -> dict[str, str]:
+    """Both sides have the same threads, and OpenBLAS finds the processor out by itself."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"}
+    }
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {**dict.fromkeys(names, _THREADS), **kept}
+
+
+def _run(process: Process) -> dict[str, float]:
     assert process.stdin is not None
     assert process.stdout is not None
     print("go", file=process.stdin, flush=True)
@@ -87,51 +116,11 @@ def _run(process: subprocess.Popen[str]) -> dict[str, float]:
     return told
 
 
-def _row(
-    case: Case,
-    runs: tuple[list[dict[str, float]], list[dict[str, float]]],
-    figures: dict[str, float],
-) -> dict[str, Any]:
-    ours, peer = runs
-    seconds = median(run["seconds"] for run in ours)
-    theirs = median(run["seconds"] for run in peer)
-    ratios = [b["seconds"] / a["seconds"] for a, b in zip(ours, peer, strict=True)]
-    memory = max(run["peak_bytes"] for run in ours), max(run["peak_bytes"] for run in peer)
-    share = case.roof_seconds(figures) / seconds if case.roof_seconds else None
-    return {
-        "case": case.name,
-        "ours": _speed(case, seconds),
-        "peer": f"{case.peer_name}: {_speed(case, theirs)}",
-        "ratio": f"{median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})",
-        "quality": _quality(case, ours),
-        "peer_quality": _quality(case, peer),
-        "memory": f"{memory[0] / 2**20:,.0f} MiB, peer {memory[1] / 2**20:,.0f}",
-        "roof_share": None if share is None else round(share, 3),
-        "kernel_seconds": median(run.get("kernel_seconds", 0.0) for run in ours) or None,
-        "floor": case.floor,
-        "goal": case.goal,
-        "ratio_median": median(ratios),
-        "seconds": seconds,
-        "peer_seconds": theirs,
-    }
-
-
-def _speed(case: Case, seconds: float) -> str:
-    shown = f"{seconds * 1000:.2f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
-    return f"{shown}, {case.amount / seconds:,.0f} {case.unit}/s" if case.amount else shown
-
-
-def _quality(case: Case, runs: list[dict[str, float]]) -> str:
-    values = [run["quality"] for run in runs if "quality" in run]
-    return f"{case.quality_name} {median(values):.5g}" if values else ""
-
-
-def _print(suite: Suite, rows: list[dict[str, Any]]) -> None:
-    print(f"\n{suite.title}\n{suite.about}")
-    for row in rows:
-        wanted = f"floor {row['floor']}, goal {row['goal']}" if row["floor"] else ""
-        print(f"  {row['case']}: {row['ours']} | {row['peer']} | ratio {row['ratio']} {wanted}")
-        print(f"      {row['quality']} | {row['peer_quality']} | {row['memory']}")
+def _print(told: dict[str, Any]) -> None:
+    ratio = f" | ratio {told['ratio']}" if told["ratio"] else ""
+    print(f"  {told['case']}: {told['ours']} | {told['peer']}{ratio}")
+    rest = (told["verdict"], told["quality"], told["peer_quality"], told["memory"], told["roof"])
+    print(f"      {' | '.join(text for text in rest if text)}", flush=True)
 
 
 if __name__ == "__main__":

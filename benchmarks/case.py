@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 # A side works in the folder that `prepare` filled and tells what it found:
-# `quality` (a number), and, where it can tell, `kernel_seconds`.
+# `quality` (a number), and, where it can tell, `kernel_seconds`. It may tell `seconds` itself where
+# not all of its time counts.
 Side = Callable[[Path], dict[str, float]]
+Measure = Literal["ratio", "speed", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,11 @@ class Case:
 
     prepare: writes the data files once, before anything is timed.
     ours, peer: module-level functions, each run in a process of its own that stays warm; the time
-        of a call is from files to result.
+        of a call is from files to result. Where there is no peer to run, `peer_name` says what is
+        known of it.
     amount: what a call works through, in `unit`, so that a speed can be shown.
+    floor, goal: what must hold and what is sought, of `measure`: times the peer's speed, or
+        `amount` a second, or seconds (there less is better).
     roof_seconds: the least time that the machine's bandwidth or arithmetic allows, if it is known,
         from the calibration's figures.
     """
@@ -26,7 +32,7 @@ class Case:
     name: str
     prepare: Callable[[Path], None]
     ours: Side
-    peer: Side
+    peer: Side | None
     peer_name: str
     quality_name: str = ""
     amount: float = 0.0
@@ -34,6 +40,7 @@ class Case:
     floor: float | None = None
     goal: float | None = None
     roof_seconds: Callable[[dict[str, float]], float] | None = None
+    measure: Measure = "ratio"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ _COLUMNS = {
     "ratio": "times the peer's speed",
     "quality": "quality",
     "peer_quality": "peer's quality",
-    "memory": "memory",
+    "memory": "memory, Clary's and the peer's",
+    "roof": "share of the roof",
     "verdict": "floor and goal",
 }
 
