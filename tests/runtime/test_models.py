@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from clary.runtime.models import MANIFEST, load_model, save_model
 from clary.runtime.results import write_model
 from clary.storage.artifact import pack
 from tests.runtime.column_means import ColumnMeansHyperparameters, ColumnMeansModel
-from tests.storage.disk import names_in
+from tests.runtime.conftest import Trained
+from tests.storage.disk import names_in, said_with_file_limit
 
 pytestmark = pytest.mark.usefixtures("third_party")
 
@@ -64,7 +66,8 @@ def test_the_manifest_tells_algorithm_version_and_settled_hyperparameters(saved:
     assert manifest["format"] == 1
     assert manifest["algorithm"] == "column-means"
     assert manifest["hyperparameters"]["decay"] == 0.25
-    assert set(manifest) == {"format", "algorithm", "clary", "hyperparameters"}
+    assert set(manifest) == {"format", "algorithm", "clary", "hyperparameters", "files"}
+    assert list(manifest["files"]) == ["means.npy"]
 
 
 def test_a_model_made_elsewhere_is_loaded_as_what_is_asked_for(saved: Path) -> None:
@@ -88,17 +91,21 @@ def test_another_algorithms_model_is_refused(saved: Path) -> None:
     ("manifest", "told"),
     [
         (b"{", "must be JSON"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", "must be JSON"),
         (b"[" * 100_000, "must be JSON"),
         (b"[]", "is not a manifest"),
-        (b'{"format": 1, "algorithm": 5, "hyperparameters": {}}', "is not a manifest"),
-        (b'{"format": 1, "algorithm": "kmean", "hyperparameters": {}}', "Did you mean 'kmeans'?"),
+        (b'{"format": 1, "algorithm": 5, "hyperparameters": {}, "files": {}}', "is not a manifest"),
         (
-            b'{"format": 2, "algorithm": "column-means", "hyperparameters": {}}',
+            b'{"format": 1, "algorithm": "kmean", "hyperparameters": {}, "files": {}}',
+            "Did you mean 'kmeans'?",
+        ),
+        (
+            b'{"format": 2, "algorithm": "column-means", "hyperparameters": {}, "files": {}}',
             "its format must be 1, got 2",
         ),
         (
-            b'{"format": 1, "algorithm": "column-means", "hyperparameters": {"epochs": 0}}',
+            b'{"format": 1, "algorithm": "column-means", "hyperparameters": {"epochs": 0},'
+            b' "files": {}}',
             "epochs: must be at least 1",
         ),
     ],
@@ -108,6 +115,44 @@ def test_a_damaged_manifest_is_told(manifest: bytes, told: str, saved: Path) -> 
     with pytest.raises(CallerError) as caught:
         load_model(saved)
     assert told in str(caught.value)
+
+
+def test_files_that_were_changed_since_are_refused(trained: Trained, tmp_path: Path) -> None:
+    whole = trained.root / "model"
+    files = [name for name in names_in(whole) if name != MANIFEST]
+    for number, name in enumerate(files):
+        damaged = shutil.copytree(whole, tmp_path / str(number)) / name
+        content = bytearray(damaged.read_bytes())
+        content[len(content) // 2] ^= 1
+        damaged.write_bytes(content)
+        with pytest.raises(CallerError, match=f"its file {name} is not as it was written"):
+            load_model(damaged.parent)
+        damaged.unlink()
+        with pytest.raises(CallerError, match=f"its file {name} is missing"):
+            load_model(damaged.parent)
+
+
+def test_files_of_no_model_at_all_are_refused_as_any_algorithms(
+    trained: Trained, tmp_path: Path
+) -> None:
+    name = trained.model.algorithm.name
+    for content in (b"", b"\0" * 100, b"{}", b"{" * 100_000, b"hello\n"):
+        for file in names_in(trained.root / "model"):
+            (tmp_path / file).write_bytes(content)
+        (tmp_path / MANIFEST).unlink()
+        with pytest.raises(CallerError):
+            load_model(tmp_path, name)
+
+
+def test_a_full_disk_leaves_no_part_of_a_model(trained: Trained, tmp_path: Path) -> None:
+    largest = max(each.stat().st_size for each in (trained.root / "model").iterdir())
+    script = f"""
+        from clary.runtime.models import load_model
+        from clary.runtime.results import write_model
+        write_model(load_model(Path({str(trained.root / "model")!r})), here)
+        """
+    assert "the disk is full" in said_with_file_limit(script, tmp_path, largest - 1)
+    assert names_in(tmp_path) == []
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:

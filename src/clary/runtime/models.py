@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import clary
 from clary.algorithms import declaration, model_class, names
 from clary.errors import CallerError
 from clary.kit.model import Model
 from clary.storage.artifact import unpack
-from clary.storage.folder import whole_file
+from clary.storage.folder import FolderStore, whole_file
+
+Manifest: TypeAlias = Mapping[str, Any]
 
 MANIFEST = ".clary.json"
 _FORMAT = 1
+_MEMBERS = {"algorithm": str, "hyperparameters": dict, "files": dict}
 
 
 def save_model(model: Model, folder: Path) -> None:
-    """Write a model's files and the manifest into an existing folder.
+    """Write a model's files and the manifest into an empty folder.
 
-    The manifest names the algorithm, Clary's version and the settled hyperparameters; no times, so
-    that the same model gives the same bytes.
+    The manifest names the algorithm, Clary's version, the settled hyperparameters and the files'
+    digests; no times, so that the same model gives the same bytes.
 
     Raises:
         CallerError: the disk is full, or the folder cannot be written.
@@ -34,6 +38,7 @@ def save_model(model: Model, folder: Path) -> None:
         "algorithm": model.algorithm.name,
         "clary": clary.__version__,
         "hyperparameters": model.params.values(),
+        "files": {each.key: _digest(folder / each.key) for each in FolderStore(folder).objects()},
     }
     with whole_file(folder / MANIFEST) as out:
         out.write(json.dumps(manifest, indent=1).encode() + b"\n")
@@ -58,45 +63,68 @@ def load_model(path: Path, algorithm: str | None = None) -> Model:
         return _loaded(folder, path, algorithm)
 
 
+def manifest_of(folder: Path, thing: str, algorithm: str | None = None) -> Manifest | None:
+    """The manifest that Clary wrote beside a model's files; None where there is none.
+
+    `thing` is what messages call the model.
+
+    Raises:
+        CallerError: it cannot be read, it is another algorithm's, or a file is not as it was.
+    """
+    manifest = _manifest(folder, thing)
+    if manifest is None:
+        return None
+    if algorithm and manifest["algorithm"] != algorithm:
+        raise CallerError.of(thing, f"must be one of {algorithm}", manifest["algorithm"])
+    for name, digest in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise CallerError.of(thing, f"its file {name} is missing")
+        if _digest(path) != digest:
+            remedy = "It was damaged or replaced since; take the model from where it came."
+            raise CallerError.of(thing, f"its file {name} is not as it was written", remedy=remedy)
+    return manifest
+
+
 def _loaded(folder: Path, path: Path, algorithm: str | None) -> Model:
     """`path` is what messages call it."""
     archive = folder / "model.tar.gz"
     if archive.is_file() and not (folder / MANIFEST).exists():
         return load_model(archive, algorithm)
-    manifest = _manifest(folder, path)
-    name = manifest.get("algorithm") if manifest else algorithm
-    if algorithm and name != declaration(algorithm).name:
-        raise CallerError.of(f"model {path}", f"must be one of {algorithm}", name)
+    wanted = declaration(algorithm).name if algorithm else None
+    manifest = manifest_of(folder, f"model {path}", wanted)
+    name = manifest["algorithm"] if manifest else wanted
     kind = model_class(declaration(name)) if name else _recognized(folder, path)
-    loaded: Model = kind.load(folder, manifest.get("hyperparameters") if manifest else None)
+    loaded: Model = kind.load(folder, manifest["hyperparameters"] if manifest else None)
     return loaded
 
 
-def _manifest(folder: Path, path: Path) -> Mapping[str, Any] | None:
+def _manifest(folder: Path, thing: str) -> Manifest | None:
     try:
-        text = (folder / MANIFEST).read_text()
+        manifest = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallerError.of(f"model {path}", f"{MANIFEST} cannot be read", str(error)) from error
-    try:
-        manifest = json.loads(text)
+    except OSError as error:
+        raise CallerError.of(thing, f"{MANIFEST} cannot be read", str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise CallerError.of(f"model {path}", f"{MANIFEST} must be JSON", str(error)) from error
-    if (
-        not isinstance(manifest, dict)
-        or not isinstance(manifest.get("algorithm"), str)
-        or not isinstance(manifest.get("hyperparameters"), dict)
+        raise CallerError.of(thing, f"{MANIFEST} must be JSON", str(error)) from error
+    if not isinstance(manifest, dict) or not all(
+        isinstance(manifest.get(name), kind) for name, kind in _MEMBERS.items()
     ):
-        raise CallerError.of(f"model {path}", f"{MANIFEST} is not a manifest of Clary's")
+        raise CallerError.of(thing, f"{MANIFEST} is not a manifest of Clary's")
     if manifest.get("format") != _FORMAT:
         raise CallerError.of(
-            f"model {path}",
+            thing,
             f"its format must be {_FORMAT}",
             manifest.get("format"),
             "It was made by another version of Clary.",
         )
     return manifest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _recognized(folder: Path, path: Path) -> Any:

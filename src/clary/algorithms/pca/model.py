@@ -86,6 +86,8 @@ class PCAModel(Model):
 
     @classmethod
     def load(cls, folder: Path, params: Mapping[str, Any] | None = None) -> Self:
+        if not (folder / _FILE).exists():
+            raise CallerError.of(f"model {folder}", f"has no file {_FILE}")
         arrays = ndarray_list.read(folder / _FILE)
         if not isinstance(arrays, dict) or not {"v", "s"} <= set(arrays):
             raise CallerError.of(str(folder / _FILE), "must hold the arrays v and s (and mean)")
