@@ -125,8 +125,8 @@ def _records(name: str, make: Callable[[], Batch], read: Callable[[Path], float]
 SUITE = Suite(
     "Ingest",
     f"{_MEGABYTES} MB in memory's cache, one thread each; quality is the sum of all numbers. "
-    "pyarrow reads float32 columns and lays them out as rows. The roof is reading each byte once at "
-    "the speed of triad.",
+    "pyarrow reads float32 columns and lays them out as rows. The roof is reading each byte once "
+    "at the speed of triad.",
     (
         _csv("28 decimals", partial(_decimals, 28), 29),
         _csv("784 small integers", partial(_pixels, 784), 785),
