@@ -93,7 +93,7 @@ def test_a_channel_without_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CallerError, match=r"channel train: there are no files.*ShardedByS3Key"):
         _channel(tmp_path)
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(CallerError, match=r"must not be empty.*got 'empty\.csv'"):
+    with pytest.raises(CallerError, match=r"there are no rows.*got 'empty\.csv'"):
         _channel(tmp_path)
 
 

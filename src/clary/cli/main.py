@@ -63,21 +63,30 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command to its exit code: 0 done, 1 the user can fix it, 2 our fault."""
     try:
         # `clary train kmeans --help` wants to know what else was written
-        app(args=list(arguments), obj=tuple(arguments), prog_name="clary", standalone_mode=False)
+        given = list(arguments) or ["--help"]
+        app(args=given, obj=tuple(given), prog_name="clary", standalone_mode=False)
     except CallerError as error:
         return _refused(str(error))
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "clary"
+        return _refused(f"{error.format_message()} `{command} --help` shows how.")
     except click.ClickException as error:
-        error.show()
-        return 1
+        return _refused(error.format_message())
     except (click.Abort, KeyboardInterrupt):
         return _refused("stopped")
     except BrokenPipeError:
         return 0
-    except Exception:
+    except Exception as error:
+        if _no_room(error):
+            return _refused("no temporary folder can be written: free some space or set TMPDIR")
         traceback.print_exc()
         click.echo("clary: this is a fault of Clary, not of yours; please report it", err=True)
         return 2
     return 0
+
+
+def _no_room(error: Exception) -> bool:
+    return isinstance(error, FileNotFoundError) and "No usable temporary" in str(error)
 
 
 def _refused(message: str) -> int:

@@ -77,7 +77,7 @@ class FolderChannel(DecodedChannel):
         keys = {file.key for file in files}
         left_out = tuple(file.key for file in found if file.key not in keys)
         if not files:
-            rule = "its files must not be empty or have names that start with . or _"
+            rule = "there are no rows: its files are empty, or their names begin with . or _"
             raise CallerError.of(thing, rule, ", ".join(left_out))
         return files, left_out
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from clary.algorithms import model_class
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.data.contents import Contents
@@ -21,7 +22,7 @@ from clary.kit.cluster import Cluster
 from clary.runtime.config import ChannelConfig
 from clary.runtime.interruption import Interruption, StoppableChannel
 from clary.runtime.layout import Layout
-from clary.runtime.models import MANIFEST
+from clary.runtime.models import MANIFEST, manifest_of
 from clary.runtime.report import ChannelFacts
 from clary.spec.algorithm import Algorithm
 from clary.spec.hyperparameters import Hyperparameters
@@ -148,11 +149,13 @@ def opened(
 
 
 @contextmanager
-def initial_model(configs: Mapping[str, ChannelConfig], layout: Layout) -> Iterator[Path | None]:
+def initial_model(
+    algorithm: Algorithm, configs: Mapping[str, ChannelConfig], layout: Layout
+) -> Iterator[Path | None]:
     """The folder of the model to go on from, unpacked if it came as an archive.
 
     Raises:
-        CallerError: there is nothing, or it is damaged.
+        CallerError: there is nothing, it is damaged, or another algorithm's.
     """
     if MODEL not in configs:
         yield None
@@ -163,13 +166,23 @@ def initial_model(configs: Mapping[str, ChannelConfig], layout: Layout) -> Itera
         raise CallerError.of(f"channel {MODEL}", "there are no files", str(folder))
     archives = [file for file in files if file.name.endswith(".tar.gz")]
     if (folder / MANIFEST).exists() or not archives:
-        yield folder
+        yield _own(algorithm, folder)
         return
     # A training's output folder may have output.tar.gz, too
     archive = next((one for one in archives if one.name == "model.tar.gz"), archives[0])
     with TemporaryDirectory(prefix="clary-model-") as scratch:
         unpack(archive, Path(scratch) / MODEL)
-        yield Path(scratch) / MODEL
+        yield _own(algorithm, Path(scratch) / MODEL)
+
+
+def _own(algorithm: Algorithm, folder: Path) -> Path:
+    """The folder, which must hold a model of the algorithm."""
+    own = manifest_of(folder, f"channel {MODEL}", algorithm.name)
+    if own or model_class(algorithm).recognizes(folder):
+        return folder
+    found = ", ".join(sorted(each.name for each in folder.iterdir())[:5])
+    rule = f"must hold a model of {algorithm.name}"
+    raise CallerError.of(f"channel {MODEL}", rule, found or "an empty archive")
 
 
 def _faults(algorithm: Algorithm, name: str, config: ChannelConfig) -> Iterator[Fault]:

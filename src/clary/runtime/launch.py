@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,12 +139,13 @@ def _log(output: Path, listener: Reporter | None) -> Iterator[Log]:
         stream = (output / LOG).open("w", encoding="utf-8")
     except OSError as error:
         raise CallerError.of(f"output {output}", f"cannot be used: {error.strerror}") from error
-    with stream:
+    with disk_full_explained(output / LOG), stream:
         log = Log(stream, listener)
         try:
             yield log
         except Exception as error:
-            log.write(failure_text(error), "ERROR")
+            with suppress(OSError):
+                log.write(failure_text(error), "ERROR")
             raise
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from clary import settings
 from clary.algorithms import declaration, fit_of
 from clary.codecs.batch import Batch
+from clary.data.channel import Channel
 from clary.errors import CallerError, Fault, raise_all
 from clary.kit.cluster import Cluster, LostHost
 from clary.kit.model import Model
@@ -88,7 +89,7 @@ def train(job: Job, layout: Layout, log: Log, interruption: Interruption) -> Non
     channel_configs, resources = order.config.channels, order.config.resources
     with (
         opened(order.algorithm, order.params, channel_configs, layout, interruption) as channels,
-        initial_model(channel_configs, layout) as earlier,
+        initial_model(order.algorithm, channel_configs, layout) as earlier,
         _cluster(resources, job.rendezvous, layout) as cluster,
     ):
         if cluster.size == 1:
@@ -160,6 +161,7 @@ def _trained(run: Run[Any], channels: Channels, layout: Layout) -> _Outcome:
         raise Stopped
     for line in channels.described():
         run.log(line)
+    _check_widths(run.channels)
     widths = {name: channel.width for name, channel in run.channels.items()}
     held_out = channels.held_out() if run.cluster.is_leader else None
     model = fit_of(run.algorithm)(run)
@@ -172,6 +174,17 @@ def _trained(run: Run[Any], channels: Channels, layout: Layout) -> _Outcome:
         scores = evaluated(model, run.channels["test"], run.cluster, channels.is_sharded("test"))
         _report_scores(run, scores, model)
     return _Outcome(model, channels.facts(run.cluster, widths), held_out, write_seconds)
+
+
+def _check_widths(channels: Mapping[str, Channel]) -> None:
+    """Refuse channels of another width than train; rows of sparse formats may be narrower."""
+    train = channels["train"].sample(1)
+    for name, channel in channels.items():
+        rows = channel.sample(1)
+        dense = rows.rows and train.rows and not rows.is_sparse and not train.is_sparse
+        if dense and rows.width != train.width:
+            rule = f"must have {train.width} features a row, as train has"
+            raise CallerError.of(f"channel {name}", rule, rows.width)
 
 
 def _report_scores(run: Run[Any], scores: Mapping[str, float], model: Model) -> None:
@@ -220,6 +233,8 @@ def _show(report: Report, outcome: _Outcome, run: Run[Any], layout: Layout) -> N
             summary=outcome.model.summary(),
         )
         write_report(shown, layout.output_data)
+    except CallerError:
+        raise
     except Exception:
         run.log(f"the report goes without pictures: {traceback.format_exc()}")
         write_report(report, layout.output_data)

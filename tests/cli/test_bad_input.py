@@ -1,0 +1,448 @@
+"""Bad input, each with one clear message, exit code 1 and nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import resource
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+
+from tests.cli.commands import CLARY, Done, clary_here
+
+# What a good training needs beside its data
+KMEANS = ("train", "kmeans", "-p", "k=3")
+PCA = ("train", "pca", "-p", "num_components=2")
+BINARY = ("train", "linear-learner", "-p", "predictor_type=binary_classifier")
+MULTICLASS = ("train", "linear-learner", "-p", "predictor_type=multiclass_classifier")
+TREES = ("train", "xgboost", "-p", "num_round=2", "-p", "objective=binary:logistic")
+
+Lines: TypeAlias = list[str]
+
+FLOWERS = [",".join(f"{value:g}" for value in row) for row in load_iris().data]
+_ROWS, _BENIGN = load_breast_cancer(return_X_y=True)
+TUMORS = [
+    ",".join(f"{value:g}" for value in (kind, *row[:4]))
+    for kind, row in zip(_BENIGN, _ROWS, strict=True)
+]
+
+
+def labelled(label: str) -> Lines:
+    """The tumors, with another label in row 21, the first that had a 1."""
+    return [*TUMORS[:19], label + TUMORS[19][1:], *TUMORS[20:]]
+
+
+def with_line(lines: Lines, place: int, line: str) -> Lines:
+    return [*lines[: place - 1], line, *lines[place - 1 :]]
+
+
+def refused(done: Done, *words: str) -> None:
+    """One message with all the words, and no other."""
+    told = [line for line in done.err.splitlines() if line.startswith("clary: ")]
+    assert done.code == 1, done.err
+    assert len(told) == 1, done.err
+    assert "Traceback" not in done.err
+    assert [word for word in words if word not in told[0]] == [], told[0]
+
+
+def nothing_left(folder: Path) -> None:
+    """No output but perhaps the log, which tells of the failure."""
+    left = {path.name for path in folder.glob("out/*")} | {p.name for p in folder.glob("out/.*")}
+    assert left <= {"train.log"}
+
+
+def trained(folder: Path, *arguments: str | Path) -> Done:
+    return clary_here(*arguments, "--output", folder / "out")
+
+
+ROWS: dict[str, tuple[tuple[str, ...], Lines, tuple[str, ...]]] = {
+    "an empty file": (KMEANS, [], ("channel train", "there are no rows", "rows.csv")),
+    "blank lines only": (KMEANS, ["", ""], ("channel train", "there are no rows")),
+    "a header line": (
+        KMEANS,
+        with_line(FLOWERS, 1, "length,width,petal_length,petal_width"),
+        ("rows.csv, line 1, column 1", "a number", "'length'", "header line", "remove it"),
+    ),
+    "a header line before labels": (
+        TREES,
+        with_line(TUMORS, 1, "kind,a,b,c,d"),
+        ("rows.csv, line 1, column 1", "the label", "'kind'", "header line"),
+    ),
+    "an index column under a header": (
+        KMEANS,
+        [",a,b,c,d", *(f"{number},{line}" for number, line in enumerate(FLOWERS))],
+        ("rows.csv, line 1", "header line", "the first column too if it is an index"),
+    ),
+    "an index column": (
+        (*KMEANS, "-p", "feature_dim=4"),
+        [f"{number},{line}" for number, line in enumerate(FLOWERS)],
+        ("rows.csv, line 1", "4 features, got 5", "Column 1 counts the rows", "Leave it out"),
+    ),
+    "a short line": (
+        PCA,
+        with_line(FLOWERS, 61, "1,2,3"),
+        ("rows.csv, line 61", "4 fields as line 1 has, got 3"),
+    ),
+    "a long line": (
+        TREES,
+        with_line(TUMORS, 400, TUMORS[0] + ",1"),
+        ("rows.csv, line 400", "5 fields as line 1 has, got 6"),
+    ),
+    "text in a number": (
+        PCA,
+        with_line(FLOWERS, 71, "5.1,three,1.4,0.2"),
+        ("rows.csv, line 71, column 2", "a number (feature 1)", "'three'", "categories"),
+    ),
+    "not a number": (
+        KMEANS,
+        with_line(FLOWERS, 10, "5.1,nan,1.4,0.2"),
+        ("rows.csv, line 10, column 2", "must not be missing", "'nan'", "Fill missing values in"),
+    ),
+    "an empty field": (
+        BINARY,
+        with_line(TUMORS, 10, "1,,1,1,1"),
+        ("rows.csv, line 10, column 2", "must not be missing (feature 0)"),
+    ),
+    "infinity": (
+        TREES,
+        with_line(TUMORS, 10, "1,inf,1,1,1"),
+        ("rows.csv, line 10, column 2", "finite", "'inf'"),
+    ),
+    "a number beyond single precision": (
+        PCA,
+        with_line(FLOWERS, 10, "1e39,1,1,1"),
+        ("rows.csv, line 10, column 1", "finite float32", "'1e39'"),
+    ),
+    "a missing label": (
+        TREES,
+        labelled("nan"),
+        ("rows.csv, line 20, column 1", "must not be missing (the label)"),
+    ),
+    "a wrong feature_dim": (
+        (*KMEANS, "-p", "feature_dim=5"),
+        FLOWERS,
+        ("rows.csv, line 1", "must have 5 features, got 4"),
+    ),
+    "a wrong feature_dim with labels": (
+        (*BINARY, "-p", "feature_dim=5"),
+        TUMORS,
+        ("rows.csv, line 1", "must have 5 features", "got 4"),
+    ),
+    "a label out of range": (BINARY, labelled("2"), ("row 20", "0 or 1", "got 2")),
+    "a label out of range of trees": (TREES, labelled("2"), ("row 20", "from 0 to 1", "2")),
+    "a label beyond num_classes": (
+        (*MULTICLASS, "-p", "num_classes=3"),
+        labelled("3"),
+        ("row 20", "from 0 to 2", "got 3"),
+    ),
+    "a negative label": (BINARY, labelled("-1"), ("row 20", "0 or 1", "got -1")),
+    "a fractional label": (BINARY, labelled("0.5"), ("row 20", "0 or 1", "got 0.5")),
+    "a fractional label of several": (MULTICLASS, labelled("0.5"), ("row 20", "whole number")),
+    "a fractional label of trees": (TREES, labelled("0.5"), ("row 20", "whole number", "0.5")),
+    "one class only": (
+        BINARY,
+        [line for line in TUMORS if line.startswith("1")],
+        ("channel train", "two classes", "1"),
+    ),
+    "one class only of trees": (
+        TREES,
+        [line for line in TUMORS if line.startswith("1")],
+        ("channel train", "two classes", "1 only"),
+    ),
+    "fewer rows than clusters": (KMEANS, FLOWERS[:2], ("channel train", "k", "3, got 2")),
+    "fewer rows than components": (PCA, FLOWERS[:2], ("channel train", "3 rows, got 2")),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_rows_that_cannot_be_used(case: str, tmp_path: Path) -> None:
+    command, lines, words = ROWS[case]
+    (tmp_path / "rows.csv").write_text("".join(f"{line}\n" for line in lines))
+    done = trained(tmp_path, *command, "--train", tmp_path / "rows.csv")
+    refused(done, *words)
+    nothing_left(tmp_path)
+
+
+REQUESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "no such algorithm": (("train", "kmaens"), ("'kmaens'", "not known", "mean 'kmeans'?")),
+    "an unknown hyperparameter": (
+        (*KMEANS, "-p", "zzz=1"),
+        ("zzz", "Additional hyperparameters are not allowed", "`clary describe`"),
+    ),
+    "a misspelt hyperparameter": ((*KMEANS, "-p", "epoch=1"), ("epoch", "Did you mean 'epochs'?")),
+    "a misspelt word": (
+        (*KMEANS, "-p", "init_method=kmean++"),
+        ("init_method: must be one of random, kmeans++", "Did you mean 'kmeans++'?"),
+    ),
+    "a value beyond its limit": (
+        (*KMEANS, "-p", "local_lloyd_tol=1.5"),
+        ("local_lloyd_tol: must be at most 1, got '1.5'",),
+    ),
+    "a value that is no number": (
+        (*KMEANS, "-p", "epochs=many"),
+        ("epochs: must be an integer of at least 1, got 'many'",),
+    ),
+    "a required hyperparameter left out": (("train", "kmeans"), ("k: is required", "clusters")),
+    "a hyperparameter twice": ((*KMEANS, "-p", "k=4"), ("-p k: was given twice",)),
+    "a rule between two": (
+        (*BINARY, "-p", "loss=huber_loss"),
+        ("loss: a binary_classifier takes auto, logistic, hinge_loss", "'huber_loss'"),
+    ),
+    "an unknown channel": (
+        (*KMEANS, "--channel", "tset=rows.csv"),
+        ("channel tset: kmeans has no such channel", "Did you mean 'test'?"),
+    ),
+    "a channel without its path": ((*KMEANS, "--channel", "test"), ("NAME=VALUE, got 'test'",)),
+    "a contradicting content type": (
+        (*KMEANS, "--content-type", "application/x-recordio-protobuf"),
+        ("rows.csv: is declared as application/x-recordio-protobuf", "looks like text/csv"),
+    ),
+    "a content type that is not taken": (
+        (*KMEANS, "--content-type", "image/png"),
+        ("channel train: takes", "text/csv", "got 'image/png'"),
+    ),
+    "a content type of no channel": (
+        (*KMEANS, "--content-type", "test=text/csv"),
+        ("--content-type: names a channel that is not given, got 'test'",),
+    ),
+    "a test channel of another width": (
+        (*KMEANS, "--channel", "test=wide.csv"),
+        ("channel test: must have 4 features a row, as train has, got 5",),
+    ),
+    "no hosts": ((*KMEANS, "--hosts", "0"), ("'--hosts'", "0 is not in the range")),
+    "an input mode that is none": (
+        (*KMEANS, "--input-mode", "Pip"),
+        ("'--input-mode'", "'Pip' is not one of 'File', 'FastFile', 'Pipe'"),
+    ),
+    "a curve that is not declared": (
+        (*PCA, "--elbow", "2..5"),
+        ("option elbow: pca has no such option",),
+    ),
+    "a range that falls": ((*KMEANS, "--elbow", "5..2"), ("elbow", "rising", "'5..2'")),
+}
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_requests_that_cannot_be_served(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, words = REQUESTS[case]
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("\n".join(FLOWERS))
+    Path("wide.csv").write_text("\n".join(TUMORS))
+    refused(trained(tmp_path, *command, "--train", "rows.csv"), *words)
+    nothing_left(tmp_path)
+
+
+def test_all_faults_of_the_hyperparameters_are_told_at_once(tmp_path: Path) -> None:
+    given = ("-p", "k=0", "-p", "epochs=no", "-p", "tol=1")
+    done = trained(tmp_path, "train", "kmeans", "--train", tmp_path, *given)
+    told = [line.split(": ")[1] for line in done.err.splitlines()]
+    assert (done.code, told) == (1, ["tol", "k", "epochs"])
+
+
+@pytest.mark.parametrize("path", ["nowhere.csv", "nowhere/at/all", "s3:/mistyped", "http://a/b"])
+def test_data_that_is_not_there(path: str, tmp_path: Path) -> None:
+    refused(trained(tmp_path, *KMEANS, "--train", path), path)
+    nothing_left(tmp_path)
+
+
+def test_a_folder_without_files(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    done = trained(tmp_path, *KMEANS, "--train", tmp_path / "data")
+    refused(done, "channel train: there are no files in the folder")
+
+
+def test_a_training_without_its_channel(tmp_path: Path) -> None:
+    refused(trained(tmp_path, *KMEANS), "channel train: is required and was not given")
+
+
+def test_a_format_that_no_pipe_can_carry(tmp_path: Path) -> None:
+    table = pyarrow.table({"a": [1.0, 2.0, 3.0], "b": [2.0, 3.0, 4.0]})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    data = ("--train", tmp_path / "rows.parquet", "--input-mode", "Pipe")
+    done = trained(tmp_path, *KMEANS, *data)
+    refused(done, "channel train", "Parquet cannot be read from a pipe", "File or FastFile")
+    nothing_left(tmp_path)
+
+
+def test_a_store_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    done = trained(tmp_path, *KMEANS, "--train", "s3://bucket/rows/")
+    refused(done, "s3://bucket/rows/", "credentials", "Set AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.parametrize("output", ["a file", "s3://bucket/out", "/proc/out"])
+def test_an_output_that_cannot_be_written(output: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("\n".join(FLOWERS))
+    (tmp_path / "a file").touch()
+    target = tmp_path / output if output == "a file" else output
+    done = clary_here(*KMEANS, "--train", tmp_path / "rows.csv", "--output", target)
+    refused(done, str(target))
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.csv", "a file"}
+
+
+# The log meets the first limit, what the training makes meets the others
+@pytest.mark.parametrize("limit", [1000, 3000, 12_000])
+def test_a_disk_that_fills_up(limit: int, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("\n".join(TUMORS))
+    command = [*TREES[:2], "-p", "num_round=20", "--train", "rows.csv", "--output", "out"]
+    refused(_limited(limit, tmp_path, *command), "disk is full", "Free some space")
+    nothing_left(tmp_path)
+
+
+def test_a_disk_that_fills_up_under_an_answer(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("\n".join(FLOWERS))
+    command = ("predict", str(models["pca"]), "rows.csv", "-o", "answers.json")
+    refused(_limited(5000, tmp_path, *command), "answers.json", "disk is full")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+Archive: TypeAlias = Callable[[tarfile.TarFile], None]
+
+
+def member(name: str, content: bytes = b"x") -> Archive:
+    def write(archive: tarfile.TarFile) -> None:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+
+    return write
+
+
+def link(archive: tarfile.TarFile) -> None:
+    entry = tarfile.TarInfo("model_algo-1")
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    archive.addfile(entry)
+
+
+MODELS: dict[str, tuple[Archive, tuple[str, ...]]] = {
+    "another framework's": (member("model.pt"), ("must hold a model of", "kmeans", "'model.pt'")),
+    "one that climbs out": (member("../evil"), ("leaves its folder", "'../evil'")),
+    "one with an absolute name": (member("/tmp/evil"), ("leaves its folder", "'/tmp/evil'")),
+    "one with a link": (link, ("files and folders only", "'model_algo-1'")),
+    "a pickle": (member("xgboost-model", b"\x80\x04\x95"), ("Python pickle", "not read here")),
+    "one with a damaged manifest": (member(".clary.json", b"{"), (".clary.json must be JSON",)),
+    "one of an algorithm that is not here": (
+        member(".clary.json", b'{"format": 1, "algorithm": "lda", "hyperparameters": {}}'),
+        ("algorithm 'lda': is not known",),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["inspect", "serve", "predict", "evaluate"])
+@pytest.mark.parametrize("case", MODELS)
+def test_models_that_are_none(case: str, command: str, tmp_path: Path) -> None:
+    write, words = MODELS[case]
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        write(archive)
+    (tmp_path / "rows.csv").write_text("\n".join(FLOWERS))
+    more = {"predict": [tmp_path / "rows.csv"], "evaluate": ["--test", tmp_path / "rows.csv"]}
+    port = ["--port", "0"] if command == "serve" else []
+    refused(clary_here(command, tmp_path / "model.tar.gz", *more.get(command, []), *port), *words)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.tar.gz", "rows.csv"}
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x1f\x8b\x08damaged"])
+def test_archives_that_are_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(content)
+    done = clary_here("inspect", tmp_path / "model.tar.gz")
+    refused(done, "model.tar.gz: must be a whole tar.gz archive", "damaged, cut short")
+
+
+def test_an_archive_cut_short(models: dict[str, Path], tmp_path: Path) -> None:
+    whole = (models["pca"] / "model.tar.gz").read_bytes()
+    (tmp_path / "model.tar.gz").write_bytes(whole[: len(whole) // 2])
+    refused(clary_here("inspect", tmp_path / "model.tar.gz"), "cut short")
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    refused(clary_here("inspect", tmp_path / "model"), "there is no such file or folder")
+    refused(clary_here("inspect", tmp_path), "must hold a model of", "an empty folder")
+
+
+def test_an_earlier_model_of_another_algorithm(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("\n".join(FLOWERS))
+    earlier = f"model={models['xgboost'] / 'model.tar.gz'}"
+    done = trained(tmp_path, *KMEANS, "--train", tmp_path / "rows.csv", "--channel", earlier)
+    refused(done, "channel model: must hold a model of kmeans", "xgboost-model")
+    nothing_left(tmp_path)
+
+
+ASKED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "rows that are not there": (("nowhere.csv",), ("nowhere.csv: must be an existing file",)),
+    "no rows": (("empty.csv",), ("empty.csv: holds no rows",)),
+    "rows too wide": (("wide.csv",), ("wide.csv, line 1: must have 4 features, got 5",)),
+    "rows with text": (("text.csv",), ("text.csv, line 3, column 2", "'three'")),
+    "an answer that is not written": (
+        ("rows.csv", "--accept", "image/png"),
+        ("Accept: must allow one of", "application/json", "'image/png'"),
+    ),
+    "rows that are not read": (
+        ("rows.csv", "--content-type", "image/png"),
+        ("Content-Type: must be one of", "text/csv", "'image/png'"),
+    ),
+    "a folder that is not there": (
+        ("rows.csv", "--output", "nowhere/answers.json"),
+        ("nowhere", "does not exist"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_predictions_that_cannot_be_made(
+    case: str, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, words = ASKED[case]
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "empty.csv": [],
+        "wide.csv": TUMORS,
+        "rows.csv": FLOWERS,
+        "text.csv": with_line(FLOWERS, 3, "1,three,3,4"),
+    }
+    for name, lines in files.items():
+        Path(name).write_text("\n".join(lines))
+    output = () if "--output" in arguments else ("--output", "answers.json")
+    refused(clary_here("predict", models["pca"], *arguments, *output), *words)
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
+
+
+def test_scores_of_rows_without_labels(models: dict[str, Path], data: Path) -> None:
+    done = clary_here("evaluate", models["xgboost"], "--test", data / "tumors-rows.csv")
+    refused(done, "must have 30 features after label_size=1, got 29", "text/csv;label_size=0")
+
+
+def test_data_that_no_check_can_read(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("1,2\n1,x\n")
+    given = ("check", tmp_path / "rows.csv", "--algorithm", "kmeans")
+    refused(clary_here(*given), "rows.csv, line 2, column 2", "'x'")
+    refused(clary_here(*given, "--channel", "tset"), "channel tset: kmeans has no such channel")
+
+
+def _limited(limit: int, folder: Path, *arguments: str) -> Done:
+    """A command whose files cannot grow beyond so many bytes, as on a full disk."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(
+        [CLARY, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limited,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
