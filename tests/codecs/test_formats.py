@@ -148,8 +148,9 @@ def test_text_in_another_encoding_is_read_where_it_is_named(parameter: str) -> N
     assert _decoded(io.BytesIO(b"1,2\n"), f"text/csv;{parameter}=latin-1").rows == 1
     with pytest.raises(CallerError, match="must name a known charset, got 'klingon'"):
         _decoded(io.BytesIO(b"1,2\n"), f"text/csv;{parameter}=klingon")
-    with pytest.raises(CallerError, match="is not text in utf-16"):
-        _decoded(io.BytesIO(b"\xff\xfe\x00\xd8\n"), f"text/csv;{parameter}=utf-16")
+    for wrong in (b"\xff\xfe\x00\xd8\n", b"1,2\n"):
+        with pytest.raises(CallerError, match="file: must be text in utf-16, as 'text/csv;"):
+            _decoded(io.BytesIO(wrong), f"text/csv;{parameter}=utf-16")
 
 
 def test_an_unknown_format_is_refused() -> None:

@@ -95,6 +95,18 @@ def test_row_groups_are_read_in_pieces() -> None:
     assert np.array_equal(concatenate(batches).dense()[:, 7], rows)
 
 
+def test_pieces_are_small_where_little_in_a_file_is_much_in_memory() -> None:
+    # Of equal numbers one is stored, and how often it comes
+    wide = {f"f{at}": np.zeros(10_000) for at in range(1000)}
+    vectors = {"v": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(10**7)), 1000)}
+    for columns in (wide, vectors):
+        data = _file(columns)
+        assert len(data) < 1 << 20
+        rows = [each.rows for each in parquet.decode(io.BytesIO(data), "x", Reading(label_size=0))]
+        assert sum(rows) == 10_000
+        assert max(rows) * 1000 * 4 <= 4 << 20
+
+
 def test_what_cannot_be_searched_is_read_all_the_same() -> None:
     data = _file({"y": [1], "a": [2]})
     compressed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(data)))
@@ -150,9 +162,17 @@ def test_no_rows_and_no_bytes_are_no_batches() -> None:
         assert not list(parquet.decode(io.BytesIO(data), "t.parquet", Reading()))
 
 
-@pytest.mark.parametrize("data", [b"1,2\n", b"PAR1", b"PAR1" + b"\0" * 50 + b"PAR1"])
-def test_what_is_no_parquet_is_refused(data: bytes) -> None:
-    with pytest.raises(CallerError, match=r"t\.parquet: cannot be read as Parquet"):
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"1,2\n", "must begin with PAR1, as Parquet does, got '1,2"),
+        (b"PAR", "must begin with PAR1"),
+        (b"PAR1", "cannot be read as Parquet"),
+        (b"PAR1" + b"\0" * 50 + b"PAR1", "cannot be read as Parquet"),
+    ],
+)
+def test_what_is_no_parquet_is_refused(data: bytes, words: str) -> None:
+    with pytest.raises(CallerError, match=rf"t\.parquet: {words}"):
         _read(data)
 
 

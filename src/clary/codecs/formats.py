@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from itertools import chain
+from operator import attrgetter
 from typing import Any, BinaryIO, Protocol, cast
 
 from clary.codecs.batch import Batch
@@ -74,9 +75,9 @@ def decode(
     except _DAMAGED_GZIP as error:
         place = f"{name}, byte {opened.tell()} after decompression"
         raise CallerError.of(place, f"the gzip data are damaged: {error}") from error
-    except UnicodeDecodeError as error:
-        rule = f"is not text in {error.encoding}, as {content_type.written!r} says"
-        raise CallerError.of(name, rule) from error
+    except UnicodeError as error:
+        rule = f"must be text in {content_type.charset}, as {content_type.written!r} says"
+        raise CallerError.of(name, rule, str(error)) from error
 
 
 def encode(batches: Iterable[Batch], out: BinaryIO, content_type: ContentType) -> None:
@@ -86,7 +87,7 @@ def encode(batches: Iterable[Batch], out: BinaryIO, content_type: ContentType) -
         CallerError: the format has no place for something that the rows have.
         UnsupportedContentType: there is no such format.
     """
-    _module(content_type).encode(batches, out)
+    _module(content_type).encode(filter(attrgetter("rows"), batches), out)
 
 
 def _module(content_type: ContentType) -> Format:

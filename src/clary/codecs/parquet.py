@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
@@ -33,6 +33,7 @@ _MOST_ROWS = 1 << 16
 _GROUP_BYTES = 32 << 20
 # Without it a column of a whole row group is in memory at once
 _BUFFER_BYTES = 1 << 16
+_MAGIC = b"PAR1"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -44,16 +45,14 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
     Raises:
         CallerError: names `name`, and the row (from 1) and the column where there is one.
     """
-    with _searchable(stream) as source:
-        if not source.read(1):
+    with _searchable(stream, name) as source:
+        if source is None:
             return
         file = _read(lambda: pq.ParquetFile(source, buffer_size=_BUFFER_BYTES), name)
-        rows = int(file.metadata.num_rows)
-        if not rows:
+        if not file.metadata.num_rows:
             return
-        table = _Table(file.schema_arrow.names, name, reading)
-        row_bytes = max(1, _uncompressed_bytes(file.metadata) // rows)
-        step = min(_MOST_ROWS, max(1, _PIECE_BYTES // row_bytes))
+        table = _Table(_read(lambda: file.schema_arrow.names, name), name, reading)
+        step = min(_MOST_ROWS, max(1, _PIECE_BYTES // _read(lambda: _row_bytes(file), name)))
         pieces = _read(lambda: file.iter_batches(step), name)
         while (piece := _read(lambda: next(pieces, None), name)) is not None:
             if piece.num_rows:
@@ -117,9 +116,8 @@ class _Table:
         unequal = pc.fill_null(pc.not_equal(lengths, length), True)
         if length == 0 or pc.any(unequal).as_py():
             row = 0 if length == 0 else pc.index(unequal, True).as_py()
-            raise self._fault(
-                row, at, f"must have {length or 'some'} numbers, as row 1 has", column
-            )
+            rule = f"must have {length} numbers, as row 1 has" if length else "must have numbers"
+            raise self._fault(row, at, rule, column)
         flat = column.flatten().cast(pa.float32(), safe=False)
         return flat.to_numpy(zero_copy_only=False).reshape(-1, length)
 
@@ -158,18 +156,9 @@ class _Table:
         return int(np.searchsorted(np.cumsum(lengths), place, side="right"))
 
     def _not_a_number(self, column: Any, at: int) -> CallerError:
-        kind = str(column.type)
-        row = pc.index(column.is_valid(), True).as_py()
-        is_time = pa.types.is_temporal(column.type)
-        return self._fault(
-            max(row, 0),
-            at,
-            f"must be a number, and the column is {kind}",
-            column,
-            "Dates and times must become numbers, such as days since a fixed one."
-            if is_time
-            else "Write categories as numbers, or as one column of 0 and 1 for each.",
-        )
+        row = max(0, pc.index(column.is_valid(), True).as_py())
+        rule = f"must be a number, and the column is {column.type}"
+        return self._fault(row, at, rule, column, _remedy(column.type))
 
     def _fault(self, row: int, at: int, rule: str, column: Any, remedy: str = "") -> CallerError:
         place = f"{self._name}, row {self._rows + row + 1}, column {self._names[at]!r}"
@@ -203,6 +192,14 @@ def _is_numeric(kind: Any) -> bool:
     )
 
 
+def _remedy(kind: Any) -> str:
+    if pa.types.is_temporal(kind):
+        return "Dates and times must become numbers, such as days since a fixed one."
+    if pa.types.is_nested(kind):
+        return "Features are numbers, or lists of numbers."
+    return "Numbers must have a type of numbers; categories become numbers, or columns of 0 and 1."
+
+
 def _counted(columns: int) -> str:
     return f"{columns:,} column" if columns == 1 else f"{columns:,} columns"
 
@@ -216,25 +213,38 @@ def _is_list(kind: Any) -> bool:
 def _read(work: Callable[[], Result], name: str) -> Result:
     try:
         return work()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).split("\n")[0]
         raise CallerError.of(name, "cannot be read as Parquet", reason) from error
 
 
-def _uncompressed_bytes(metadata: Any) -> int:
-    return sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+def _row_bytes(file: Any) -> int:
+    """How long a row is in memory, which may be much more than it is in the file."""
+    metadata = file.metadata
+    first = sum(row.nbytes for row in islice(file.iter_batches(1), 1))
+    # Columns are not asked: some damage there would end the process
+    groups = range(metadata.num_row_groups)
+    stored = sum(metadata.row_group(at).total_byte_size for at in groups)
+    return int(max(1, 4 * metadata.num_columns, first, stored // metadata.num_rows))
 
 
 @contextmanager
-def _searchable(stream: BinaryIO) -> Iterator[BinaryIO]:
+def _searchable(stream: BinaryIO, name: str) -> Iterator[BinaryIO | None]:
+    """The stream, or a file with what is in it; None if that is nothing."""
+    head = stream.read(len(_MAGIC))
+    if head != _MAGIC:
+        if head:
+            got = head.decode("ascii", "backslashreplace")
+            raise CallerError.of(name, "must begin with PAR1, as Parquet does", got)
+        yield None
     # What is compressed can go back only by starting again
-    if stream.seekable() and not isinstance(stream, gzip.GzipFile):
+    elif stream.seekable() and not isinstance(stream, gzip.GzipFile):
         yield stream
-        return
-    with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(stream, file, 1 << 20)
-        file.seek(0)
-        yield cast(BinaryIO, file)
+    else:
+        with tempfile.TemporaryFile() as file:
+            file.write(head)
+            shutil.copyfileobj(stream, file, 1 << 20)
+            yield cast(BinaryIO, file)
 
 
 def _groups(batches: Iterator[Batch]) -> Iterator[Batch]:

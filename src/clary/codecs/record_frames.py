@@ -122,7 +122,8 @@ class Window:
         if self.end > self.start:
             self._check_magic(0, self.start)
             got = f"only {self.end - self.start:,} bytes of it"
-            raise CallerError.of(self.where(0, self.start), "must be whole", got)
+            remedy = "Is the file cut short?"
+            raise CallerError.of(self.where(0, self.start), "must be whole", got, remedy)
 
     def where(self, row: int, at: int) -> str:
         """A place as faults name it: `row` counts from the record at `start`, `at` is in `data`."""

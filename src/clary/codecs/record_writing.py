@@ -43,7 +43,7 @@ def write_dense(out: BinaryIO, features: Floats | None, labels: Mapping[str, Flo
         CallerError: the rows are too wide for records.
     """
     sides = [] if features is None else [(FEATURES, KEY, features)]
-    sides += [(LABEL, key.encode(), x.reshape(len(x), -1)) for key, x in labels.items()]
+    sides += [(LABEL, key.encode(), x if x.ndim > 1 else x[:, None]) for key, x in labels.items()]
     message, holes = b"", []
     for side, key, values in sides:
         zeros = bytes(4 * values.shape[1])
