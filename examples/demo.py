@@ -44,16 +44,16 @@ class Job:
 JOBS = (
     Job(
         "linear-learner",
-        "breast cancer, RecordIO-protobuf",
+        "tumors, RecordIO-protobuf",
         {"train": "tumors-train.recordio", "validation": "tumors-validation.recordio"},
         {"predictor_type": "binary_classifier"},
         "test:roc_auc_score",
-        "area under the ROC curve",
+        "ROC AUC",
         "tumors-test.recordio",
     ),
     Job(
         "kmeans",
-        "handwritten digits, CSV",
+        "digits, CSV",
         {"train": "digits-train.csv", "test": "digits-test.csv"},
         {"k": 10},
         "test:msd",
@@ -61,15 +61,15 @@ JOBS = (
     ),
     Job(
         "pca",
-        "handwritten digits, Parquet",
+        "digits, Parquet",
         {"train": "digits-train.parquet"},
         {"num_components": 10},
         "",
-        "share of variance in 10 of 64 dimensions",
+        "variance in 10 of 64 numbers",
     ),
     Job(
         "xgboost",
-        "breast cancer, libsvm",
+        "tumors, libsvm",
         {"train": "tumors-train.libsvm", "validation": "tumors-validation.libsvm"},
         {
             "objective": "binary:logistic",
@@ -78,7 +78,7 @@ JOBS = (
             "early_stopping_rounds": 10,
         },
         "validation:auc",
-        "area under the ROC curve",
+        "ROC AUC",
     ),
 )
 
