@@ -36,21 +36,38 @@ def watching(title: str) -> Iterator[Reporter]:
         SpinnerColumn(),
         TextColumn("[bold]{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.fields[share]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[told]}"),
     )
     with Progress(*columns, console=console) as progress:
-        yield _Bar(progress, title)
+        bar = _Bar(progress, title)
+        try:
+            yield bar
+        except BaseException:
+            bar.leave()
+            raise
+        bar.finish()
 
 
 class _Bar:
-    """Progress as a bar, with the newest values beside it."""
+    """Progress as a bar, with the newest values beside it.
+
+    Algorithms that cannot tell their share, such as XGBoost, get a bar that only moves.
+    """
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(title, total=100.0, told="")
+        self._task = progress.add_task(title, total=None, share="", told="")
         self._newest: dict[str, float] = {}
+
+    def finish(self) -> None:
+        """The training ended well."""
+        self._progress.update(self._task, total=100.0, completed=100.0, share="100 %")
+
+    def leave(self) -> None:
+        """It failed: what is told next matters, not how far it came."""
+        self._progress.remove_task(self._task)
 
     def log(self, line: str) -> None:
         if line.startswith(_DECISIONS):
@@ -58,7 +75,8 @@ class _Bar:
 
     def metric(self, name: str, value: float, epoch: int | None) -> None:
         if name == "train:progress":
-            self._progress.update(self._task, completed=value)
+            share = f"{value:3.0f} %"
+            self._progress.update(self._task, total=100.0, completed=value, share=share)
         elif name not in _QUIET:
             self._newest[name] = value
             told = "  ".join(f"{n} {shown(v)}" for n, v in list(self._newest.items())[-2:])
