@@ -263,3 +263,4 @@ def test_a_model_may_be_stopped_and_keeps_what_it_has() -> None:
     run.stopping.set()
     model = fit(run)
     assert model.boosters[0].num_boosted_rounds() == 1
+    assert "stopped after round [0]: the model is that of the rounds so far" in run.reporter.lines

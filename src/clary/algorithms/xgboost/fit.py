@@ -122,6 +122,7 @@ def _boosted(
         stopped = _is_stopped(run)
         progress.save(run, booster, at_once=stopped)
         if stopped:
+            run.log(f"stopped after round [{round_}]: the model is that of the rounds so far")
             break
     return (watch.best(booster, rounds_before) if watch else booster).reset()
 

@@ -122,7 +122,7 @@ class XGBoostModel(Model):
             "features": self.width,
             "models": len(self.boosters),
             "rounds": first.num_boosted_rounds(),
-            "base_score": self._config["learner_model_param"]["base_score"],
+            "base_score": json.loads(self._config["learner_model_param"]["base_score"]),
         }
         if self.num_class:
             found["num_class"] = self.num_class
