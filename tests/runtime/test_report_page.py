@@ -113,6 +113,17 @@ def test_a_curve_of_one_channel_names_it_and_counts_passes_in_the_algorithm_s_wo
     assert ">round</text>" in page
 
 
+def test_curves_of_one_epoch_are_left_out() -> None:
+    single = Lines("Models tried", "epoch", "loss", {"model 0": ([0.0], [1.0])})
+    page = render(replace(report(), curves=[single]))
+    assert "Models tried" not in page
+
+
+def test_files_that_a_pipe_does_not_tell_are_a_dash() -> None:
+    facts = ChannelFacts(10, 2, 99, 0, "text/csv", "Pipe", "a.csv")
+    assert "<td>–</td>" in render(replace(report(), channels={"train": facts}))
+
+
 def test_curves_that_fall_steeply_are_drawn_over_logarithms() -> None:
     steep = render(replace(report(), history={"train:msd": [(0, 5000.0), (1, 5.0), (2, 4.0)]}))
     assert re.search(r'class="tick end"[^>]*>10</text>', steep)

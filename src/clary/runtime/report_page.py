@@ -108,7 +108,7 @@ def _channel_row(name: str, facts: ChannelFacts) -> list[str]:
         name,
         f"{facts.rows:,}",
         f"{facts.width:,}",
-        f"{facts.files:,}",
+        f"{facts.files:,}" if facts.files else "–",
         _bytes(facts.bytes),
         facts.content_type,
         facts.input_mode,
@@ -161,7 +161,13 @@ def _gallery(figures: Iterable[Figure]) -> str:
         + (f"<p class='note'>{escape(one.caption)}</p>" if one.caption else "")
         + "</figure>"
         for one in figures
+        if not isinstance(one, Lines) or _has_a_line(one)
     )
+
+
+def _has_a_line(figure: Lines) -> bool:
+    """After one epoch there are points only."""
+    return any(len(x) > 1 for x, _ in figure.series.values())
 
 
 def _hyperparameters(report: Report) -> str:
