@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import xgboost
 from scipy.sparse import csr_array, csr_matrix
 from sklearn import decomposition
 from sklearn.base import clone
@@ -153,6 +154,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_hyperparameters_are_keyword_arguments_with_sagemakers_names() -> None:
     parameters = inspect.signature(KMeans).parameters
     assert parameters["extra_center_factor"].default == "auto"
+    assert parameters["extra_center_factor"].annotation == "int | Literal['auto']"
+    assert "    k: Number of clusters in the model.\n" in (KMeans.__doc__ or "")
     assert KMeans(k=3).get_params()["local_lloyd_tol"] == 0.0001
 
 
@@ -287,3 +290,19 @@ def test_a_class_that_training_did_not_see_is_named() -> None:
     learner = LinearLearner(predictor_type="binary_classifier", num_models=1)
     with pytest.raises(ValueError, match="not in training: 2"):
         learner.fit(rows[:100], kinds[:100], validation=(rows, kinds))
+
+
+def test_rows_are_ranked_within_their_queries_as_the_library_ranks_them() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(300, 3)).astype(np.float32)
+    relevance, queries = (rows[:, 0] > 0).astype(int), np.repeat(np.arange(30), 10)
+    ranker = XGBoost(objective="rank:ndcg", num_round=10)
+    scores = ranker.fit(
+        rows, relevance, qid=queries, validation=(rows, relevance, queries)
+    ).predict(rows)
+    theirs = xgboost.XGBRanker(objective="rank:ndcg", n_estimators=10)
+    theirs.fit(rows, relevance, qid=queries)
+    np.testing.assert_array_equal(scores, theirs.predict(rows))
+    assert ranker.metrics_["validation:ndcg"][-1][1] > 0.99
+    with pytest.raises(ValueError, match="qid"):
+        ranker.fit(rows, relevance, qid=queries[::-1])

@@ -22,7 +22,7 @@ from clary.kit.run import Run
 from clary.sdk import saved
 from clary.sdk.rows import features_of
 from clary.spec.algorithm import Algorithm
-from clary.spec.signature import python_name, signature, wire_name
+from clary.spec.signature import docstring, python_name, signature, wire_name
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
@@ -44,6 +44,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         super().__init_subclass__(**rest)
         if algorithm:
             cls.algorithm = declaration(algorithm)
+            cls.__doc__ = docstring(cls.algorithm, inspect.cleandoc(cls.__doc__ or ""))
             cls.__init__ = _constructor(cls.algorithm)  # type: ignore[method-assign]
 
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from clary.codecs.batch import Batch
 from clary.errors import CallerError
 from clary.sdk import saved
 from clary.sdk.estimator import Estimator
-from clary.sdk.rows import weights_of
+from clary.sdk.rows import labels_of, weights_of
 from clary.sdk.supervised import Supervised, Target
 
 Floats = npt.NDArray[np.float32]
@@ -90,6 +91,35 @@ class LinearLearner(Supervised, algorithm="linear-learner"):
 
 class XGBoost(Supervised, algorithm="xgboost"):
     """Gradient-boosted trees by the XGBoost library."""
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        validation: tuple[Any, ...] | None = None,
+        qid: Any = None,
+    ) -> Self:
+        """Train on rows X of shape (rows, width) and labels y of shape (rows,).
+
+        Args:
+            X: numpy, scipy sparse, pandas, polars or pyarrow.
+            y: any values for classifiers, else numbers.
+            sample_weight: one weight a row.
+            validation: (X, y) or (X, y, qid) held out for early stopping.
+            qid: for ranking, the number of each row's query; it must not fall from row to row.
+
+        Raises:
+            CallerError: a hyperparameter or the data cannot be used; it is a ValueError too.
+            ValueError: X, y, sample_weight or qid are not what scikit-learn takes.
+        """
+        held_out, queries = (validation or ())[:2], (validation or ())[2:]
+        batches = self._batches(X, y, sample_weight, held_out or None)
+        batches["train"] = _of_queries(batches["train"], qid)
+        if queries:
+            batches["validation"] = _of_queries(batches["validation"], queries[0])
+        return self._train(batches)
 
     @property
     def feature_importances_(self) -> Floats:
@@ -249,3 +279,11 @@ def load(path: str | Path) -> Estimator:
 def _inertia(distances: npt.NDArray[Any], weights: Floats | None) -> float:
     squares = distances.astype(np.float64) ** 2
     return float(squares.sum() if weights is None else squares @ weights)
+
+
+def _of_queries(rows: Batch, qid: Any) -> Batch:
+    if qid is None:
+        return rows
+    queries = labels_of(qid)
+    check_consistent_length(rows.features, queries)
+    return replace(rows, extras={"qid": queries.astype(np.int64)})

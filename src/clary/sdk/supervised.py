@@ -90,12 +90,13 @@ class Supervised(Estimator):
         """How many classes a loaded model tells apart."""
 
     def _batches(
-        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, ...] | None
     ) -> dict[str, Batch]:
         train = self._labelled(X, y, fitting=True)
         batches = {"train": replace(train, weights=weights_of(sample_weight, train.features))}
         if validation is not None:
-            batches["validation"] = self._labelled(*validation, fitting=False)
+            rows, labels = validation
+            batches["validation"] = self._labelled(rows, labels, fitting=False)
         return batches
 
     def _labelled(self, X: Any, y: Any, *, fitting: bool) -> Batch:

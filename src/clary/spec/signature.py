@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,7 +33,10 @@ def signature(algorithm: Algorithm, extra: Iterable[inspect.Parameter] = ()) -> 
         inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
         *(
             inspect.Parameter(
-                python_name(one.name), inspect.Parameter.KEYWORD_ONLY, default=python_default(one)
+                python_name(one.name),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=python_default(one),
+                annotation=_annotation(one),
             )
             for one in declared
         ),
@@ -64,13 +68,19 @@ def stub_parameters(algorithm: Algorithm) -> str:
     )
 
 
+def docstring(algorithm: Algorithm, about: str) -> str:
+    """What `help` shows: what it is about, then every hyperparameter."""
+    arguments = [
+        f"    {python_name(one.name)}: {sentence(one)}"
+        for one in algorithm.hyperparameters.declared().values()
+    ]
+    return "\n".join([about.rstrip(), "", "Args:", *arguments])
+
+
 def stub_docstring(algorithm: Algorithm) -> str:
-    """The docstring of a stub class: the summary, then every hyperparameter."""
-    lines = [f'    """{algorithm.title}. {algorithm.summary}', "", "    Args:"]
-    for one in algorithm.hyperparameters.declared().values():
-        text = sentence(one).replace("\\", "\\\\")
-        lines.append(f"        {python_name(one.name)}: {text}")
-    return "\n".join([*lines, '    """'])
+    """The docstring of a stub class, quoted and indented."""
+    text = docstring(algorithm, f"{algorithm.title}. {algorithm.summary}").replace("\\", "\\\\")
+    return textwrap.indent(f'"""{text}\n"""', "    ")
 
 
 def _annotation(one: Hyperparameter) -> str:
