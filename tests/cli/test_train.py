@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from clary.algorithms import CATALOGUE
-from tests.cli.commands import clary, clary_here
+from tests.cli.commands import CLARY, clary, clary_here
 from tests.s3_server import S3Server
 
 FILES = {"model.tar.gz", "metrics.json", "report.html", "train.log"}
@@ -86,9 +88,9 @@ def test_content_types_are_of_all_channels_or_of_the_named(
     done = clary_here(
         *kmeans(data / "tumors.csv", tmp_path, "--content-type", given), "--test", data / "iris.csv"
     )
-    # The label column is dropped; then the other channel has another width.
+    # The label column of train is dropped
     assert done.code == 1
-    assert "feature_dim: settled as 30" in done.err
+    assert "channel test: must have 30 features a row, as train has, got" in done.err
 
 
 def test_a_folder_of_compressed_files_is_one_channel(data: Path, tmp_path: Path) -> None:
@@ -188,3 +190,20 @@ def test_the_elbow_curve_and_the_instance_are_in_the_report(data: Path, tmp_path
     report = (tmp_path / "report.html").read_text()
     assert "Elbow" in report
     assert "ml.m5.large" in report
+
+
+def test_a_training_that_is_stopped_keeps_what_it_has(data: Path, tmp_path: Path) -> None:
+    given = ["train", "xgboost", "--train", data / "tumors.csv", "-p", "num_round=1000000"]
+    process = subprocess.Popen(
+        [CLARY, *given, "--output", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("[9]#011train-rmse:" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.endswith("stopped early: this is what there was\n")
+    assert names(tmp_path) == FILES
