@@ -16,8 +16,9 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
 # A value of the sample may lie this many scales from the center. The deviation of a feature that
-# is nearly always 0 is so small that the few other values would throw any optimizer off.
-_FARTHEST = 10.0
+# is nearly always 0 is so small that the few other values would throw any optimizer off. In sparse
+# rows, where all features are like this, rare ones would weigh too much beside frequent ones.
+_FARTHEST, _FARTHEST_SPARSE = 10.0, 2.0
 _CHUNK_ROWS = 1000
 
 
@@ -65,13 +66,18 @@ class Scaling:
 
 
 def scaling_of(
-    sample: Batch, params: LinearLearnerHyperparameters, width: int, cluster: Cluster
+    sample: Batch,
+    params: LinearLearnerHyperparameters,
+    width: int,
+    sparse: bool,
+    cluster: Cluster,
 ) -> Scaling:
     """The scaling of settled hyperparameters, from all hosts' samples."""
     moments = _moments(sample, width, cluster)
     mean = moments.mean if params.unbias_data else np.zeros(width)
     farthest = np.maximum(moments.high - mean, mean - moments.low)
-    deviation = np.maximum(moments.deviation, farthest / _FARTHEST)
+    limit = _FARTHEST_SPARSE if sparse else _FARTHEST
+    deviation = np.maximum(moments.deviation, farthest / limit)
     scale = deviation if params.normalize_data else np.ones(width)
     label_mean, label_scale = 0.0, 1.0
     if params.predictor_type == "regressor":

@@ -74,7 +74,7 @@ def survey_of(run: Run[LinearLearnerHyperparameters]) -> Survey:
     balance = float(counts[0] / max(counts[1], 1)) if len(counts) == 2 and counts[0] else 1.0
     labelling = replace(labelling, class_weights=_class_weights(run, counts, balance))
     scaling = scaling_of(
-        sample.slice(0, run.params.num_point_for_scaler), run.params, width, run.cluster
+        sample.slice(0, run.params.num_point_for_scaler), run.params, width, sparse, run.cluster
     )
     row_bytes = int(8 * held / rows) if sparse else 4 * width
     row_bytes += 4 * labelling.outputs * int(run.params.num_models)
