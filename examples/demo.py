@@ -44,7 +44,7 @@ class Job:
 JOBS = (
     Job(
         "linear-learner",
-        "tumors, RecordIO-protobuf",
+        "tumors, RecordIO",
         {"train": "tumors-train.recordio", "validation": "tumors-validation.recordio"},
         {"predictor_type": "binary_classifier"},
         "test:roc_auc_score",
@@ -65,7 +65,7 @@ JOBS = (
         {"train": "digits-train.parquet"},
         {"num_components": 10},
         "",
-        "variance in 10 of 64 numbers",
+        "variance in 10 of 64",
     ),
     Job(
         "xgboost",
@@ -111,7 +111,8 @@ def prepare() -> None:
         source = OUTPUT / f"tumors-{name}.csv"
         np.savetxt(source, rows, fmt="%g", delimiter=",")
         convert(source, f"tumors-{name}.recordio", label_size=1)
-        convert(source, f"tumors-{name}.libsvm", label_size=1)
+        if name != "test":
+            convert(source, f"tumors-{name}.libsvm", label_size=1)
     digits, _ = load_digits(return_X_y=True)
     np.savetxt(OUTPUT / "digits-train.csv", digits[:1500], fmt="%g", delimiter=",")
     np.savetxt(OUTPUT / "digits-test.csv", digits[1500:], fmt="%g", delimiter=",")
