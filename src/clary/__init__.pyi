@@ -19,47 +19,47 @@ class LinearLearner(_LinearLearner):
     """Linear Learner. Linear models for classification and regression, many trained side by side and the best one kept.
 
     Args:
-        num_classes: Number of classes; labels are 0 to num_classes - 1. When predictor_type is multiclass_classifier. Read from the data when left out.
+        num_classes: Number of classes; labels are 0 to num_classes - 1. Used when predictor_type is multiclass_classifier. Read from the data when left out.
         predictor_type: Kind of target.
-        accuracy_top_k: k of the top-k accuracy. When predictor_type is multiclass_classifier.
-        balance_multiclass_weights: Weigh classes in the loss by the inverse of their frequency in a sample of train. When predictor_type is multiclass_classifier.
-        beta_1: Decay rate of Adam's first moment. When optimizer is adam.
-        beta_2: Decay rate of Adam's second moment. When optimizer is adam.
+        accuracy_top_k: k of the top-k accuracy. Used when predictor_type is multiclass_classifier.
+        balance_multiclass_weights: Weigh classes in the loss by the inverse of their frequency in a sample of train. Used when predictor_type is multiclass_classifier.
+        beta_1: Decay rate of Adam's first moment. Used when optimizer is adam.
+        beta_2: Decay rate of Adam's second moment. Used when optimizer is adam.
         bias_lr_mult: The bias learns at learning_rate times this.
         bias_wd_mult: The bias has the L2 weight wd times this; auto is 0.
-        binary_classifier_model_selection_criteria: Score on validation (without it, a sample of train) that picks model and threshold. f1 is f_beta with beta 1; cross_entropy_loss is loss_function. When predictor_type is binary_classifier.
+        binary_classifier_model_selection_criteria: Score on validation (without it, a sample of train) that picks model and threshold. f1 is f_beta with beta 1; cross_entropy_loss is loss_function. Used when predictor_type is binary_classifier.
         early_stopping_patience: Epochs without improvement that end the training; above epochs it never ends early.
         early_stopping_tolerance: Improvement of the loss, relative to the best so far, below which there is none.
         epochs: Most passes over train.
-        f_beta: Beta of the F scores and of the criterion f_beta. When predictor_type is a classifier.
+        f_beta: Beta of the F scores and of the criterion f_beta. Used when predictor_type is a classifier.
         feature_dim: Number of input features; auto reads it from the data.
-        huber_delta: Error, in the label's unit, where Huber loss turns from square to linear. When loss is huber_loss.
+        huber_delta: Error, in the label's unit, where Huber loss turns from square to linear. Used when loss is huber_loss.
         init_bias: The bias at the start.
         init_method: Distribution of the weights at the start.
-        init_scale: Weights start between minus this and this. When init_method is uniform.
-        init_sigma: Standard deviation of the weights at the start. When init_method is normal.
+        init_scale: Weights start between minus this and this. Used when init_method is uniform.
+        init_sigma: Standard deviation of the weights at the start. Used when init_method is normal.
         l1: Weight of the L1 penalty; 0 turns it off.
         learning_rate: Step size of the optimizer at the start; auto depends on the optimizer.
         loss: What training minimizes; auto is logistic, softmax_loss or squared_loss.
-        loss_insensitivity: Errors up to this, in the label's unit, count as none. When loss is an eps_insensitive one.
-        lr_scheduler_factor: The learning rate is multiplied by this every lr_scheduler_step steps. When use_lr_scheduler is true.
-        lr_scheduler_minimum_lr: The learning rate never falls below this. When use_lr_scheduler is true.
-        lr_scheduler_step: Mini-batches between two decreases of the learning rate. When use_lr_scheduler is true.
-        margin: Margin of the hinge loss. When loss is hinge_loss.
+        loss_insensitivity: Errors up to this, in the label's unit, count as none. Used when loss is an eps_insensitive one.
+        lr_scheduler_factor: The learning rate is multiplied by this every lr_scheduler_step steps. Used when use_lr_scheduler is true.
+        lr_scheduler_minimum_lr: The learning rate never falls below this. Used when use_lr_scheduler is true.
+        lr_scheduler_step: Mini-batches between two decreases of the learning rate. Used when use_lr_scheduler is true.
+        margin: Margin of the hinge loss. Used when loss is hinge_loss.
         mini_batch_size: Rows in a mini-batch, of all hosts together. The default is lowered on small data.
-        momentum: Momentum of SGD. When optimizer is sgd.
+        momentum: Momentum of SGD. Used when optimizer is sgd.
         normalize_data: Scale features to unit deviation before training.
-        normalize_label: Scale the label to unit deviation; auto does for regressors. When predictor_type is regressor.
+        normalize_label: Scale the label to unit deviation; auto does for regressors. Used when predictor_type is regressor.
         num_calibration_samples: Rows that threshold and criterion are found on.
         num_models: Models trained side by side; 1 inside a tuning job.
         num_point_for_scaler: Rows read first to learn mean and deviation.
         optimizer: How weights are updated; auto is adam.
-        positive_example_weight_mult: Weight of label 1, where label 0 weighs 1; balanced gives both the same total, auto tries several. When predictor_type is binary_classifier.
-        quantile: Quantile to predict: the label lies below the prediction with this probability. When loss is quantile_loss.
-        target_precision: Precision to hold while recall is maximized. When binary_classifier_model_selection_criteria is recall_at_target_precision.
-        target_recall: Recall to hold while precision is maximized. When binary_classifier_model_selection_criteria is precision_at_target_recall.
+        positive_example_weight_mult: Weight of label 1, where label 0 weighs 1; balanced gives both the same total, auto tries several. Used when predictor_type is binary_classifier.
+        quantile: Quantile to predict: the label lies below the prediction with this probability. Used when loss is quantile_loss.
+        target_precision: Precision to hold while recall is maximized. Used when binary_classifier_model_selection_criteria is recall_at_target_precision.
+        target_recall: Recall to hold while precision is maximized. Used when binary_classifier_model_selection_criteria is precision_at_target_recall.
         unbias_data: Center features before training; auto does where use_bias is true and rows are not sparse.
-        unbias_label: Center the label; auto does for regressors with use_bias. When predictor_type is regressor.
+        unbias_label: Center the label; auto does for regressors with use_bias. Used when predictor_type is regressor.
         use_bias: Learn a bias.
         use_lr_scheduler: Let the learning rate fall.
         wd: Weight of the L2 penalty (weight decay); 0 turns it off.
@@ -159,7 +159,7 @@ class PCA(_PCA):
         mini_batch_size: Rows in a mini-batch; when left out, 500 or as many as there are. Changes nothing but the rhythm of progress. Read from the data when left out.
         num_components: Number of components to keep.
         algorithm_mode: Exact covariance, or a randomized sketch of it for many features.
-        extra_components: Columns of the sketch beyond num_components; -1 means as many again, 10 at least. When algorithm_mode is randomized.
+        extra_components: Columns of the sketch beyond num_components; -1 means as many again, 10 at least. Used when algorithm_mode is randomized.
         subtract_mean: Center the data in training and at inference.
     """
 
@@ -187,51 +187,51 @@ class XGBoost(_XGBoost):
         colsample_bylevel: Share of columns drawn for each depth level.
         colsample_bynode: Share of columns drawn for each split.
         colsample_bytree: Share of columns drawn for each tree.
-        csv_weights: 1: the second column of CSV rows is the row's weight. When CSV input.
-        deterministic_histogram: Build GPU histograms deterministically. Today's engine always does. When tree_method is gpu_hist. Versions: 1.2-1 and later.
-        early_stopping_rounds: Stop when the last metric of eval_metric has not improved on validation for so many rounds, and keep the best model. When there is a validation channel.
+        csv_weights: 1: the second column of CSV rows is the row's weight. Used when the data are CSV.
+        deterministic_histogram: Build GPU histograms deterministically. Today's engine always does. Used when tree_method is gpu_hist. Versions: 1.2-1 and later.
+        early_stopping_rounds: Stop when the last metric of eval_metric has not improved on validation for so many rounds, and keep the best model. Used when there is a validation channel.
         eta: Shrinkage of each tree. Also called `learning_rate`.
         eval_metric: Metrics of each round, joined by commas; error@t, ndcg@n and map@n too. Left out, the objective's own.
         gamma: Least loss reduction that a split must bring. Also called `min_split_loss`.
-        grow_policy: Where new nodes are added. When tree_method is hist or approx.
-        interaction_constraints: Lists of features (from 0) that may interact, as in [[0,2],[3,4]]. When tree_method is set to exact, hist or approx.
+        grow_policy: Where new nodes are added. Used when tree_method is hist or approx.
+        interaction_constraints: Lists of features (from 0) that may interact, as in [[0,2],[3,4]]. Used when tree_method is set to exact, hist or approx.
         lambda_: L2 penalty on leaf weights. Also called `reg_lambda`.
-        lambda_bias: L2 penalty on the bias. Today's engine has none. When booster is gblinear.
-        max_bin: Most histogram bins of a feature; the engine wants at least 2. When tree_method is hist or approx.
+        lambda_bias: L2 penalty on the bias. Today's engine has none. Used when booster is gblinear.
+        max_bin: Most histogram bins of a feature; the engine wants at least 2. Used when tree_method is hist or approx.
         max_delta_step: Most that a leaf's weight may be; 0 means no limit. 1 to 10 helps unbalanced logistic regression.
         max_depth: Greatest depth of a tree; 0 means no limit.
-        max_leaves: Most leaves of a tree; 0 means no limit. When grow_policy is lossguide.
+        max_leaves: Most leaves of a tree; 0 means no limit. Used when grow_policy is lossguide.
         min_child_weight: Least sum of hessians in a child.
-        monotone_constraints: For each feature -1 (falling), 0 (free) or 1 (rising), as in (0, 1). When tree_method is set to exact or hist.
-        normalize_type: Weight of a new tree relative to the dropped ones. When booster is dart.
+        monotone_constraints: For each feature -1 (falling), 0 (free) or 1 (rising), as in (0, 1). Used when tree_method is set to exact or hist.
+        normalize_type: Weight of a new tree relative to the dropped ones. Used when booster is dart.
         nthread: Number of threads; all processors when left out.
         objective: What is learnt.
-        one_drop: 1: always drop a tree. When booster is dart.
+        one_drop: 1: always drop a tree. Used when booster is dart.
         process_type: Grow new trees, or update those of the model channel.
-        rate_drop: Share of earlier trees dropped in a round. When booster is dart.
-        refresh_leaf: 0: refresh the nodes' statistics only, not the leaves. When updater holds refresh.
-        sample_type: How dropped trees are drawn. When booster is dart.
+        rate_drop: Share of earlier trees dropped in a round. Used when booster is dart.
+        refresh_leaf: 0: refresh the nodes' statistics only, not the leaves. Used when updater holds refresh.
+        sample_type: How dropped trees are drawn. Used when booster is dart.
         scale_pos_weight: Factor on the weights of positive rows.
         seed: Random seed.
-        single_precision_histogram: Histograms in single precision. Today's engine has double precision only. When tree_method is hist or gpu_hist. Versions: 1.2-1 to 1.5-1.
-        sketch_eps: Accuracy of the quantile sketch. Today's engine takes max_bin instead: 1 / sketch_eps bins. When tree_method is approx.
-        skip_drop: Probability of a round without dropout. When booster is dart.
+        single_precision_histogram: Histograms in single precision. Today's engine has double precision only. Used when tree_method is hist or gpu_hist. Versions: 1.2-1 to 1.5-1.
+        sketch_eps: Accuracy of the quantile sketch. Today's engine takes max_bin instead: 1 / sketch_eps bins. Used when tree_method is approx.
+        skip_drop: Probability of a round without dropout. Used when booster is dart.
         subsample: Share of rows drawn for each tree.
         tree_method: How trees are built; auto is hist, and gpu_hist is hist on a GPU.
-        tweedie_variance_power: Power of the variance of the Tweedie distribution. When objective is reg:tweedie.
+        tweedie_variance_power: Power of the variance of the Tweedie distribution. Used when objective is reg:tweedie.
         updater: Tree updaters, joined by commas. Left out, tree_method decides.
-        use_dask_gpu_training: Train on several GPUs through Dask. Clary trains without Dask, on one host. When tree_method is gpu_hist or hist. Versions: 1.5-1 and later.
+        use_dask_gpu_training: Train on several GPUs through Dask. Clary trains without Dask, on one host. Used when tree_method is gpu_hist or hist. Versions: 1.5-1 and later.
         verbosity: 0 silent, 1 warnings, 2 information, 3 debugging.
         dsplit: How data is split over hosts: by rows.
         predictor: Where predictions are computed. Today's engine follows the device.
         num_parallel_tree: Trees grown in each round.
         sampling_method: How rows are drawn. Versions: 1.3-1 and later.
         prob_buffer_row: Rows that the old parser of text buffered. Clary's own parsers need no hint. Versions: 1.3-1 and later.
-        aft_loss_distribution: Distribution of the error of log survival time. When objective is survival:aft. Versions: 1.2-1 and later.
-        aft_loss_distribution_scale: Scale of that distribution. When objective is survival:aft. Versions: 1.2-1 and later.
+        aft_loss_distribution: Distribution of the error of log survival time. Used when objective is survival:aft. Versions: 1.2-1 and later.
+        aft_loss_distribution_scale: Scale of that distribution. Used when objective is survival:aft. Versions: 1.2-1 and later.
         save_model_on_termination: Keep the model of a training that is stopped. Clary always does. Versions: 1.0-1 and later.
         _kfold: Cross-validation: number of folds made of train and validation together. One model a fold is kept. Versions: 1.2-1 and later.
-        _num_cv_round: How often the cross-validation is repeated. When _kfold is set. Versions: 1.2-1 and later.
+        _num_cv_round: How often the cross-validation is repeated. Used when _kfold is set. Versions: 1.2-1 and later.
         _tuning_objective_metric: Set by automatic tuning: the metric is evaluated, and early stopping watches it.
         silent: 1: no messages, as verbosity 0. Versions: 0.72, 0.90-1, 0.90-2 and 1.0-1.
     """

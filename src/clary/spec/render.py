@@ -17,10 +17,8 @@ def help_text(algorithm: Algorithm, columns: int = 100) -> str:
     """The hyperparameters as `clary train ALGORITHM --help` shows them."""
     lines = [f"Hyperparameters of {algorithm.name} (-p NAME=VALUE):", ""]
     for one in algorithm.hyperparameters.declared().values():
-        lines.append(f"  {one.name}  {_short(one)}")
-        lines += textwrap.wrap(
-            sentence(one), columns, initial_indent="      ", subsequent_indent="      "
-        )
+        lines += _wrapped(f"{one.name}  {_short(one)}", columns, "  ")
+        lines += _wrapped(sentence(one).replace("`", ""), columns, "      ")
     return "\n".join(lines)
 
 
@@ -96,7 +94,7 @@ def sentence(one: Hyperparameter) -> str:
     """What a hyperparameter does, and when it matters."""
     parts = [one.about]
     if one.when:
-        parts.append(f"When {one.when}.")
+        parts.append(f"Used when {one.when}.")
     if one.inferred:
         parts.append("Read from the data when left out.")
     if one.versions:
@@ -115,15 +113,26 @@ def _metric_sentence(one: Metric) -> str:
     return " ".join(parts)
 
 
+def _wrapped(text: str, columns: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        columns,
+        initial_indent=indent,
+        subsequent_indent=" " * 6,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _short(one: Hyperparameter) -> str:
-    state = "required" if one.required is True and not one.inferred else f"default {_default(one)}"
-    if isinstance(one.required, str):
-        state = f"required {one.required}"
-    return f"[{_kind(one)}; {state}]".replace("`", "")
+    state = _default(one)
+    return f"[{_kind(one)}; {state if state == 'required' else f'default {state}'}]".replace(
+        "`", ""
+    )
 
 
 def _kind(one: Hyperparameter) -> str:
-    return one.rule().removeprefix("must be ").removeprefix("a list of ")
+    return one.rule().removeprefix("must be ")
 
 
 def _default(one: Hyperparameter) -> str:

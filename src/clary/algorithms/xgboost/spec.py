@@ -171,7 +171,7 @@ class XGBoostHyperparameters(Hyperparameters):
     colsample_bylevel: float = number("Share of columns drawn for each depth level.", default=1, min=0, max=1, exclusive_min=True)
     colsample_bynode: float = number("Share of columns drawn for each split.", default=1, min=0, max=1, exclusive_min=True)
     colsample_bytree: float = number("Share of columns drawn for each tree.", default=1, min=0, max=1, exclusive_min=True)
-    csv_weights: int = integer("1: the second column of CSV rows is the row's weight.", default=0, min=0, max=1, when="CSV input")
+    csv_weights: int = integer("1: the second column of CSV rows is the row's weight.", default=0, min=0, max=1, when="the data are CSV")
     deterministic_histogram: Switch = choice("Build GPU histograms deterministically. Today's engine always does.", "true", "false", default="true", when="tree_method is gpu_hist", versions="1.2-1 and later")
     early_stopping_rounds: int | None = integer("Stop when the last metric of eval_metric has not improved on validation for so many rounds, and keep the best model.", min=1, when="there is a validation channel")
     eta: float | None = number("Shrinkage of each tree.", default=0.3, left_to_engine=True, min=0, max=1, aliases=("learning_rate",))
