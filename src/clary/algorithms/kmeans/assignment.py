@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from clary.codecs.batch import Features, Floats
 from clary.kit.cluster import Cluster
@@ -181,9 +181,9 @@ def sums_of(
     """Sums and counts, as a tally has them, of rows `near_origin` whose centers are known."""
     weights = weights.astype(np.float32)
     bounds = np.arange(len(labels) + 1)
-    chosen = csr_array((weights, labels, bounds), shape=(len(labels), count))
+    chosen = csc_array((weights, labels, bounds), shape=(count, len(labels)))
     counts: Doubles = np.bincount(labels, weights, count).astype(np.float64)
-    sums = chosen.T @ near
+    sums = chosen @ near
     if not isinstance(near, np.ndarray):
         sums = sums.toarray() - np.outer(counts, origin)
     return sums.astype(np.float64), counts

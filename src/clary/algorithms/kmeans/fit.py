@@ -36,8 +36,8 @@ KMeansRun = Run[KMeansHyperparameters]
 _FEWEST_EXTRA, _MOST_EXTRA, _ALL_EXTRA = 4, 10, 256
 _FEWEST_TRIALS, _MOST_TRIALS, _ALL_TRIED = 3, 10, 500
 # Numbers in the extra centers (of 8 bytes) and in the sample (of 4)
-_CENTERS_SIZE, _SAMPLE_SIZE = 2**22, 2**24
-_SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER = 20_000, 200
+_CENTERS_SIZE, _SAMPLE_SIZE = 2**22, 2**25
+_SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER = 20_000, 300
 
 
 def fit(run: KMeansRun) -> KMeansModel:
