@@ -40,6 +40,8 @@ class Block:
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, without their ends and outer blanks, with their numbers."""
+        if self.data.isspace():
+            return
         for number, line in enumerate(io.BytesIO(self.data), self.number):
             stripped = line.strip()
             if stripped:

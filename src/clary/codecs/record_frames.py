@@ -23,10 +23,11 @@ LONGEST = 2**29 - 1
 
 # What is read at once stays in the processor's cache until it is copied into rows
 _READ_BYTES = 1 << 20
-_WINDOW_LIMIT = 1 << 30
+_WINDOW_LIMIT = 1 << 27
 _MAGIC = MAGIC.to_bytes(4, "little")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _MOST_JOINED = 4096
+_MOST_PARTS = 1 << 17
 
 
 def framed(message: bytes) -> bytes:
@@ -80,7 +81,7 @@ class Window:
         left = self.end - self.start
         if left == len(self.data):
             if left >= _WINDOW_LIMIT:
-                raise CallerError.of(self.where(0, 0), "must end within 1 GiB")
+                raise CallerError.of(self.where(0, 0), f"must end within {left >> 20} MiB")
             self.data = np.concatenate([self.data, np.empty_like(self.data)])
         else:
             self.data[:left] = self.data[self.start : self.end]
@@ -163,6 +164,7 @@ class Window:
     def _joined(self, row: int, at: int) -> tuple[bytes, int] | None:
         """The message of one record and where the next one begins; None if its end is missing."""
         parts: list[bytes] = []
+        start = at
         while at + HEADER_BYTES <= self.end:
             self._check_magic(row, at)
             flag, length, next_start = self._header(at)
@@ -172,6 +174,10 @@ class Window:
                 raise CallerError.of(self.where(row, at), rule, flag)
             if next_start > self.end:
                 return None
+            if len(parts) == _MOST_PARTS:
+                raise CallerError.of(
+                    self.where(row, start), f"must be of at most {len(parts):,} parts"
+                )
             first = at + HEADER_BYTES
             parts.append(self.data[first : first + length].tobytes())
             at = next_start
