@@ -12,7 +12,8 @@ from clary.checks.trainings import Trainings
 from clary.checks.verdict import Wrong, want
 from clary.errors import CallerError
 from clary.spec.algorithm import Algorithm
-from clary.spec.hyperparameters import AUTO, Hyperparameter
+from clary.spec.hyperparameter import Hyperparameter
+from clary.spec.hyperparameters import AUTO
 from clary.spec.training_specification import training_specification
 
 _NO_WORD = "no-such-word"

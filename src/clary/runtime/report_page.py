@@ -21,7 +21,7 @@ from clary.runtime.prices import (
 )
 from clary.runtime.report import ChannelFacts, Report
 from clary.runtime.scales import duration, label
-from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.hyperparameter import Hyperparameter
 
 _HEADLINES = 5
 _LONGEST_LIST = 12

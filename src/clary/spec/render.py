@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clary.spec.algorithm import Algorithm
-from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.hyperparameter import Hyperparameter
 from clary.spec.metrics import Metric
 
 _NONE = "none"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clary.spec.algorithm import Algorithm
-from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.hyperparameter import Hyperparameter
 from clary.spec.render import sentence
 
 _TYPES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from clary.spec.algorithm import Algorithm
 from clary.spec.channels import ChannelSpec
-from clary.spec.hyperparameters import Hyperparameter
+from clary.spec.hyperparameter import Hyperparameter
 from clary.spec.metrics import Metric
 
 _LARGEST = "1.7976931348623157e308"
