@@ -143,18 +143,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-class _Refused(CallerError, ValueError):
+class InvalidInput(CallerError, ValueError):
     """Wrong input, as scikit-learn's callers expect to catch it."""
 
 
 @contextmanager
 def _value_errors(lonely: bool = False) -> Iterator[None]:
-    """Refusals as `_Refused`; of a lonely row scikit-learn wants to hear that it is one sample."""
+    """Refusals as `InvalidInput`; of a lonely row scikit-learn wants to hear so."""
     try:
         yield
     except CallerError as error:
         one = (Fault("X", "has 1 sample only"),) if lonely else ()
-        raise _Refused(*error.faults, *one) from None
+        raise InvalidInput(*error.faults, *one) from None
 
 
 class _History:
@@ -181,7 +181,7 @@ def _constructor(algorithm: Algorithm) -> Any:
         try:
             bound = known.bind(self, **hyperparameters)
         except TypeError as error:
-            raise _Refused(*CallerError.of(algorithm.title, str(error)).faults) from None
+            raise InvalidInput(*CallerError.of(algorithm.title, str(error)).faults) from None
         bound.apply_defaults()
         for name, value in list(bound.arguments.items())[1:]:
             setattr(self, name, value)
