@@ -59,7 +59,7 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
         CallerError: rows have extras, for which there is no place, or not all one width.
     """
     for batch in tabular(batches, "text/csv"):
-        step = max(1, _ENCODED_NUMBERS // max(1, batch.width))
+        step = max(1, _ENCODED_NUMBERS // batch.width)
         for start in range(0, batch.rows, step):
             out.write(_text(batch.slice(start, start + step)))
 

@@ -23,7 +23,7 @@ def texts(batch: Batch) -> Iterator[bytes]:
         CallerError: rows have weights or more, for which there is no place.
     """
     batch.refuse_extras("JSON")
-    rows = max(1, _BLOCK_NUMBERS // batch.width)
+    rows = max(1, _BLOCK_NUMBERS * batch.rows // max(1, batch.features.size))
     for start in range(0, batch.rows, rows):
         part = batch.slice(start, start + rows)
         features = _sparse(part) if part.is_sparse else _lists(part.dense())

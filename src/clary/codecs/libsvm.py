@@ -79,7 +79,7 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
         others = {name: values for name, values in batch.extras.items() if name != "qid"}
         weights = batch.weights if batch.label is None else None
         replace(batch, weights=weights, extras=others).refuse_extras("text/libsvm")
-        step = max(1, _ENCODED_ENTRIES // max(1, batch.width))
+        step = max(1, _ENCODED_ENTRIES * batch.rows // max(1, batch.features.size))
         for start in range(0, batch.rows, step):
             out.write(_text(batch.slice(start, start + step)))
 

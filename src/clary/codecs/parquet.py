@@ -247,14 +247,21 @@ def _searchable(stream: BinaryIO, name: str) -> Iterator[BinaryIO | None]:
             yield cast(BinaryIO, file)
 
 
-def _groups(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Batches joined until they are worth a row group."""
+def _groups(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The rows as batches that are worth a row group, and fit memory when they are dense."""
     held: list[Batch] = []
+    room = 0
     for batch in batches:
-        held.append(batch)
-        if sum(4 * each.rows * each.width for each in held) >= _GROUP_BYTES:
-            yield concatenate(held)
-            held = []
+        most = max(1, _GROUP_BYTES // (4 * batch.width))
+        start = 0
+        while start < batch.rows:
+            room = room or most
+            held.append(batch.slice(start, start + room))
+            start += held[-1].rows
+            room -= held[-1].rows
+            if not room:
+                yield concatenate(held)
+                held = []
     if held:
         yield concatenate(held)
 

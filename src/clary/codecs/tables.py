@@ -11,6 +11,9 @@ from clary.codecs.batch import Batch, Floats
 from clary.codecs.reading import Reading
 from clary.errors import CallerError
 
+# A row of so many takes 4 MiB
+_MOST_COLUMNS = 1 << 20
+
 
 def batch_of(parts: Iterable[Floats], reading: Reading) -> Batch:
     """A batch of the labels, weights and features of a table, each (rows, its columns)."""
@@ -48,12 +51,15 @@ def tabular(batches: Iterable[Batch], format_name: str) -> Iterator[Batch]:
     """The batches, which must fit a table of label, weight and feature columns.
 
     Raises:
-        CallerError: they have extras, or more features than the first of them.
+        CallerError: they have extras, not as many features as the first of them, or very many.
     """
     width: int | None = None
     for batch in batches:
         replace(batch, weights=None).refuse_extras(format_name)
         width = batch.width if width is None else width
+        if width > _MOST_COLUMNS:
+            rule = f"can have at most {_MOST_COLUMNS:,} features"
+            raise CallerError.of(format_name, rule, width, "libsvm and RecordIO stay sparse.")
         if batch.width != width:
             raise CallerError.of(
                 format_name,
