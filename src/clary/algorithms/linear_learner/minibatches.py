@@ -86,9 +86,12 @@ class Window:
 
     def _chosen(self, chosen: slice | Integers) -> MiniBatch:
         weights = None if self.weights is None else self.weights[chosen]
-        features, label = self.features[chosen], self.label[chosen]
-        if isinstance(features, np.ndarray):
-            return MiniBatch(features, label, weights)
+        label = self.label[chosen]
+        if isinstance(self.features, np.ndarray):
+            if isinstance(chosen, slice):
+                return MiniBatch(self.features[chosen], label, weights)
+            return MiniBatch(self.features.take(chosen, axis=0), label, weights)
+        features = self.features[chosen]
         present = np.zeros(features.shape[1], dtype=bool)
         present[features.indices] = True
         touched = np.flatnonzero(present)

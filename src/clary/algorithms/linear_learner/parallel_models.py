@@ -19,6 +19,8 @@ Integers: TypeAlias = npt.NDArray[np.intp]
 
 # The averaged weights are those of step t times t to this power: the last fifth counts.
 _AVERAGE_POWER = 4
+# Single precision holds the sum of powers of as many steps as anyone takes when counted in these
+_AVERAGE_UNIT = 1000
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ class ParallelModels:
         self.best = self.weights.copy(order="K")
         self.best_loss: Doubles = np.full(len(candidates), np.inf)
         self.loss_sum: Doubles = np.zeros(len(candidates))
-        self._rate = self._column(candidates.learning_rate)
-        self._wd = self._column(candidates.wd)
-        self._l1 = self._column(candidates.l1)
+        self._rates = np.repeat(candidates.learning_rate, rules.outputs)[:, None]
+        self._wd = np.repeat(candidates.wd, rules.outputs)[:, None].astype(np.float32)
+        self._l1 = np.repeat(candidates.l1, rules.outputs)[:, None].astype(np.float32)
+        self._decays, self._shrinks = bool(self._wd.any()), bool(self._l1.any())
         positive = candidates.positive_weight
         self._positive = None if (positive == 1).all() else positive[:, None].astype(np.float32)
 
@@ -173,9 +176,9 @@ class ParallelModels:
         lag: Floats,
         state: list[Floats],
     ) -> None:
-        rules, rate = self.rules, self._column(schedule(self.candidates.learning_rate, self.steps))
+        rules, rate = self.rules, schedule(self._rates, self.steps).astype(np.float32)
         self.steps += 1
-        if self._wd.any():
+        if self._decays:
             decay = self._wd * weights
             if rules.bias:
                 decay[:, -1] *= rules.bias_wd_mult
@@ -185,12 +188,12 @@ class ParallelModels:
         change *= rate
         if rules.bias:
             change[:, -1] *= rules.bias_lr_mult
-        if self._l1.any():
+        if self._shrinks:
             self._shrink(change, weights, rate * self._l1 / metric)
         weights -= change
         change *= np.float32(self.mass)
         lag += change
-        self.mass += float(self.steps) ** _AVERAGE_POWER
+        self.mass += (self.steps / _AVERAGE_UNIT) ** _AVERAGE_POWER
 
     def _shrink(self, change: Floats, weights: Floats, by: Floats) -> None:
         """Let the changed weights be nearer to 0 by some, and no farther than 0 (proximal step)."""
@@ -198,9 +201,6 @@ class ParallelModels:
             by[:, -1] = 0
         after = weights - change
         np.subtract(weights, np.sign(after) * np.maximum(np.abs(after) - by, 0), out=change)
-
-    def _column(self, values: Doubles) -> Floats:
-        return np.repeat(values, self.rules.outputs)[:, None].astype(np.float32)
 
     def _shaped(self, scores: Floats) -> Floats:
         """(models, rows), or (models, outputs, rows)."""
