@@ -35,7 +35,7 @@ TUMORS = [
 
 
 def labelled(label: str) -> Lines:
-    """The tumors, with another label in row 21, the first that had a 1."""
+    """The tumors, with another label in row 20, the first that had a 1."""
     return [*TUMORS[:19], label + TUMORS[19][1:], *TUMORS[20:]]
 
 
@@ -154,7 +154,7 @@ ROWS: dict[str, tuple[tuple[str, ...], Lines, tuple[str, ...]]] = {
     "one class only of trees": (
         TREES,
         [line for line in TUMORS if line.startswith("1")],
-        ("channel train", "two classes", "1 only"),
+        ("channel train", "two classes", "every row has the same, got '1'"),
     ),
     "fewer rows than clusters": (KMEANS, FLOWERS[:2], ("channel train", "k", "3, got 2")),
     "fewer rows than components": (PCA, FLOWERS[:2], ("channel train", "3 rows, got 2")),

@@ -57,7 +57,8 @@ def test_train_help_goes_on_with_the_algorithms_hyperparameters() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("trian",), "No such command 'trian'"),
+        (("trian",), "No such command 'trian'. Did you mean 'train'? `clary --help` shows how."),
+        (("zzz",), "No such command 'zzz'."),
         (("train", "kmeans"), "Missing option '--output'"),
         (("describe", "kmean"), "Did you mean 'kmeans'?"),
         (("train", "kmeans", "--output", "x", "-p", "k"), "must have the form NAME=VALUE, got 'k'"),

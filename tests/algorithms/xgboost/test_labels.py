@@ -13,7 +13,7 @@ from clary.errors import CallerError
 from tests.algorithms.xgboost.training import rows, trained
 
 WRONG = [
-    ("binary:logistic", 2, "must be a whole number from 0 to 1 for binary:logistic, got '2.0 in"),
+    ("binary:logistic", 2, "must be a whole number from 0 to 1 for binary:logistic, got 2.0"),
     ("binary:logistic", 0.5, "must be a whole number from 0 to 1"),
     ("binary:hinge", -1, "must be a whole number from 0 to 1"),
     ("reg:logistic", 1.5, "must be a finite number from 0 to 1"),
@@ -43,14 +43,14 @@ def test_a_label_that_the_objective_does_not_allow_is_named_with_its_row(
     params = {"num_round": 1, "objective": objective}
     if objective.startswith("multi"):
         params["num_class"] = 3
-    with pytest.raises(CallerError, match=f"label in channel train: {words}.*row 42"):
+    with pytest.raises(CallerError, match=f"channel train, row 42, label: {words}"):
         trained(params, Batch(features, label))
 
 
 def test_a_wrong_label_of_validation_is_found_too() -> None:
     train, validation = rows("binary")
     wrong = replace(validation, label=validation.labels() + 1)
-    with pytest.raises(CallerError, match=r"label in channel validation: .* row \d"):
+    with pytest.raises(CallerError, match=r"channel validation, row 10, label: must be"):
         trained({"num_round": 1, "objective": "binary:logistic"}, train, wrong)
 
 
@@ -58,7 +58,7 @@ def test_a_wrong_label_of_validation_is_found_too() -> None:
 def test_one_class_is_too_few(objective: str) -> None:
     train, _ = rows("binary")
     one = replace(train, label=np.zeros(train.rows, dtype=np.float32))
-    with pytest.raises(CallerError, match="must have two classes at least, got '0 only'"):
+    with pytest.raises(CallerError, match="two classes at least; every row has the same, got '0'"):
         trained({"num_round": 1, "objective": objective}, one)
 
 
@@ -66,7 +66,7 @@ def test_an_area_under_a_curve_needs_two_classes() -> None:
     train, validation = rows("binary")
     one = replace(validation, label=np.ones(validation.rows, dtype=np.float32))
     params = {"num_round": 1, "objective": "binary:logistic"}
-    with pytest.raises(CallerError, match="label in channel validation: must have two classes"):
+    with pytest.raises(CallerError, match="channel validation: must have labels of two classes"):
         trained({**params, "eval_metric": "auc"}, train, one)
     trained(params, train, one)
 

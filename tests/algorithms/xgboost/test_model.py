@@ -91,7 +91,7 @@ def test_wrong_labels_and_no_rows_are_refused_when_scoring() -> None:
     train, validation = rows("binary")
     model, _ = trained({"num_round": 1, "objective": "binary:logistic"}, train)
     wrong = replace(validation, label=validation.labels() + 3)
-    with pytest.raises(CallerError, match="label in channel test: must be a whole number"):
+    with pytest.raises(CallerError, match=r"channel test, row 1, label: must be a whole number"):
         model.evaluate(MemoryChannel("test", wrong))
     with pytest.raises(CallerError, match="channel test: holds no rows"):
         model.evaluate(MemoryChannel("test", validation.slice(0, 0)))

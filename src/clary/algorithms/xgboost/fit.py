@@ -196,9 +196,9 @@ def _need_two_classes(run: XGBoostRun, rows: Rows) -> None:
     low, high = np.concatenate(run.cluster.gather(ends)).T
     if low.min() == high.max():
         raise CallerError.of(
-            f"label in channel {rows.channel}",
-            "must have two classes at least",
-            f"{low.min():g} only",
+            f"channel {rows.channel}",
+            "must have labels of two classes at least; every row has the same",
+            f"{low.min():g}",
         )
 
 

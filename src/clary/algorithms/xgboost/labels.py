@@ -65,16 +65,17 @@ def check(rows: Rows, objective: str, num_class: int | None) -> None:
     allowed = _RANGES.get(objective, _Range(-np.inf))
     if objective.startswith("multi:"):
         allowed = _Range(0, num_class - 1 if num_class else np.inf, whole=True)
-    thing, row = f"label in channel {rows.channel}", 1
+    thing, row = f"channel {rows.channel}", 1
     for label in (block.labels() for block in rows.blocks):
         intervals = label.ndim == 2 and label.shape[1] == 2 and objective == "survival:aft"
         if label.ndim == 2 and not intervals:
-            raise CallerError.of(thing, "must be one column", f"{label.shape[1]} columns")
+            raise CallerError.of(thing, "the label must be one column", f"{label.shape[1]} columns")
         right = _are_intervals(label) if intervals else allowed.allows(label)
         wrong = np.flatnonzero(~right)
         if len(wrong):
             rule = "times from low to high" if intervals else str(allowed)
-            got = f"{label[wrong[0]]} in row {row + int(wrong[0]):,}"
+            thing = f"{thing}, row {row + int(wrong[0]):,}, label"
+            got = label[wrong[0]]
             raise CallerError.of(thing, f"must be {rule} for {objective}", got, _REMEDY)
         row += len(label)
 
