@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from clary.codecs.content_type import ALIASES, EXTENSIONS, ContentType, parse_content_type
 from clary.codecs.formats import FORMATS
 from clary.errors import CallerError
+
+PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 
 @pytest.mark.parametrize(
@@ -56,5 +60,10 @@ def test_answers_may_be_asked_for_in_many_words() -> None:
     assert not ContentType("application/json").verbose
 
 
-def test_every_alias_and_extension_is_of_a_known_format() -> None:
+def test_every_alias_and_extension_is_of_a_known_format_and_documented() -> None:
     assert {*ALIASES.values(), *EXTENSIONS.values()} == set(FORMATS)
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| [")]
+    told = {row.split("`")[1]: set(row.split("`")[3::2]) for row in rows}
+    for name in FORMATS:
+        names = {alias for alias, kind in {**ALIASES, **EXTENSIONS}.items() if kind == name}
+        assert told[name] - {"label"} == names
