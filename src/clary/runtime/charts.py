@@ -177,10 +177,10 @@ def _lying_bars(figure: Bars) -> str:
     parts = [text("axis", (left + right) / 2, height - 6, figure.x_label)]
     for i, (name, value) in enumerate(zip(figure.labels, figure.values, strict=True)):
         start, end = sorted((flat.at(0), flat.at(value)))
-        y = TOP + i * row
+        y, kind = TOP + i * row, "bar neg" if value < 0 else "bar"
         parts.append(text("tick end", left - 8, y + 15, cut(name, _LONGEST_NAME * LETTER)))
         parts.append(
-            f'<rect class="bar" x="{start:.1f}" y="{y + 3}" width="{max(end - start, 0.8):.1f}" '
+            f'<rect class="{kind}" x="{start:.1f}" y="{y + 3}" width="{max(end - start, 0.8):.1f}" '
             f'height="{row - 6}" rx="1.5"{tip(f"{name}: {label(value)}")}/>'
         )
         parts.append(text("tick", end + 6, y + 15, label(value)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from clary.algorithms.linear_learner.artifact import Layer, write
 from clary.algorithms.linear_learner.model import LinearLearnerModel
@@ -16,6 +17,7 @@ from clary.codecs import ndarray_list
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.errors import CallerError
+from clary.kit.figures import Bars
 from tests.algorithms.linear_learner.training import halves, rows, saved, trained
 
 KINDS = ["binary_classifier", "multiclass_classifier", "regressor"]
@@ -171,3 +173,18 @@ def test_the_report_shows_how_good_the_model_is(kind: str, titles: set[str]) -> 
     found = {figure.title for figure in model_of(kind).figures(rows(kind))}
     assert titles <= found
     assert model_of(kind).figures(None) == []
+
+
+def test_the_features_that_count_most_are_told_by_weight_and_deviation() -> None:
+    kind = "regressor"
+    model, batch = model_of(kind), rows(kind)
+    shown = {figure.title: figure for figure in model.figures(batch)}["Features that count most"]
+    assert isinstance(shown, Bars)
+    moves = model.weights[0] * batch.dense().std(axis=0)
+    order = np.argsort(-np.abs(moves))[: len(shown.values)]
+    assert shown.labels[0] == f"feature {order[0]}"
+    np.testing.assert_allclose(shown.values, moves[order], rtol=1e-4)
+    sparse = Batch(csr_array(batch.dense()), batch.label)
+    same = {figure.title: figure for figure in model.figures(sparse)}["Features that count most"]
+    assert isinstance(same, Bars)
+    np.testing.assert_allclose(same.values, shown.values, rtol=1e-6)

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.linear_learner.scores import Answers
+from clary.codecs.batch import Batch
 from clary.kit.figures import Bars, Figure, Lines
 from clary.kit.quality import class_rankings, confusion, ranking, regression
 
 _BINS = 10
+_MOST_BARS = 20
 
 
 def figures_of(predictor_type: str, answers: Answers, threshold: float) -> list[Figure]:
@@ -31,6 +33,28 @@ def figures_of(predictor_type: str, answers: Answers, threshold: float) -> list[
         confusion(answers.label, answers.predicted, classes),
         *class_rankings(answers.label, answers.score),
     ]
+
+
+def effects(weights: npt.NDArray[np.float32], rows: Batch) -> Bars:
+    """The features that count most: weight times deviation in some rows.
+
+    weights: (width,).
+    """
+    features = rows.features.astype(np.float64)
+    means = np.asarray(features.mean(axis=0)).ravel()
+    squares = np.asarray((features * features).mean(axis=0)).ravel()
+    deviation = np.sqrt(np.maximum(squares - means**2, 0))
+    moves = weights[: len(deviation)] * deviation
+    order = np.argsort(-np.abs(moves), kind="stable")[:_MOST_BARS]
+    return Bars(
+        "Features that count most",
+        [f"feature {one}" for one in order],
+        _numbers(moves[order]),
+        "weight × deviation",
+        horizontal=True,
+        caption="How far the score, before any link, moves when the feature grows by one standard "
+        "deviation. Feature 0 is the first column after the label.",
+    )
 
 
 def _calibration(answers: Answers, threshold: float) -> list[Figure]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.linear_learner import artifact
-from clary.algorithms.linear_learner.figures import figures_of
+from clary.algorithms.linear_learner.figures import effects, figures_of
 from clary.algorithms.linear_learner.labels import Labelling
 from clary.algorithms.linear_learner.losses import loss_of
 from clary.algorithms.linear_learner.minibatches import check_features
@@ -190,7 +190,8 @@ class LinearLearnerModel(Model):
         if held_out is None:
             return []
         answers = self._answers((held_out, "held out", 0))
-        return figures_of(self.params.predictor_type, answers, self.threshold)
+        found = figures_of(self.params.predictor_type, answers, self.threshold)
+        return [*found, effects(self.weights[0], held_out)] if self.outputs == 1 else found
 
     @property
     def _head(self) -> str:
