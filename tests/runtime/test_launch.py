@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clary.data.sources import Source
+from clary.data.shards import host_items
+from clary.data.sources import Item, Source
 from clary.errors import CallerError
 from clary.runtime.failure import TrainingFailed
 from clary.runtime.launch import Trained, Training, launch
 from clary.runtime.models import load_model
 from tests.runtime.column_means import ColumnMeansModel
 from tests.runtime.trees import rows, write_csv
+from tests.s3_server import S3Server
 from tests.storage.disk import names_in
 
 pytestmark = pytest.mark.usefixtures("third_party")
@@ -214,6 +216,43 @@ def test_two_hosts_share_the_files_and_agree_on_one_model(data: Path, tmp_path: 
     np.testing.assert_allclose(means(trained), np.mean(halves, axis=0), rtol=1e-6)
     norms = [value for name, value, epoch in listener.values if name == "train:norm"]
     assert len(norms) == 1
+
+
+@pytest.mark.parametrize("mode", ["File", "FastFile", "Pipe"])
+def test_data_on_s3_give_the_model_of_data_here(
+    mode: Any, data: Path, s3: S3Server, tmp_path: Path
+) -> None:
+    for each in data.iterdir():
+        s3.put("rows", f"train/{each.name}", each.read_bytes())
+    here = Training("column-means", {}, [Source("train", str(data))], tmp_path / "here")
+    there = [Source("train", "s3://rows/train/", input_mode=mode)]
+    found = launch(Training("column-means", {}, there, tmp_path / "there"))
+    assert found.model.read_bytes() == launch(here).model.read_bytes()
+
+
+def test_manifests_and_shuffling_on_s3_reach_two_hosts(s3: S3Server, tmp_path: Path) -> None:
+    """Each host gets every other file of the shuffled manifest."""
+    for i in range(4):
+        table = "".join(f"{i},{i},{i}\n" for _ in range(10))
+        s3.put("parts", f"data/{i}.csv", table.encode())
+    listed = [{"prefix": "s3://parts/data/"}, *(f"{i}.csv" for i in range(4))]
+    source = Source(
+        "train",
+        s3.put("parts", "some.manifest", json.dumps(listed).encode()),
+        "ManifestFile",
+        distribution="ShardedByS3Key",
+        shuffle_seed=3,
+    )
+    trained = launch(Training("column-means", {"decay": "0.5"}, [source], tmp_path / "two", 2))
+    told = json.loads((tmp_path / "two" / "metrics.json").read_text())["channels"]["train"]
+    assert (told["files"], told["rows"]) == (4, 40)
+    items = [Item(f"{i}.csv", ()) for i in range(4)]
+    expected = []
+    for rank in range(2):
+        mine = [float(item.name[0]) for item in host_items(source, items, rank, 2, epoch=0)]
+        # Of ten rows each: half the weight is the later file's
+        expected.append(0.25 * mine[0] + 0.5 * mine[1])
+    np.testing.assert_allclose(means(trained), [np.mean(expected)] * 3, atol=1e-2)
 
 
 def test_a_host_that_fails_ends_all_and_its_reason_is_told(data: Path, tmp_path: Path) -> None:
