@@ -74,9 +74,9 @@ def measured(suite: str, case: Case) -> tuple[list[dict[str, float]], list[dict[
         case.prepare(folder)
         names = ("ours", "peer") if case.peer else ("ours",)
         sides = [stack.enter_context(_side(suite, case, name, folder)) for name in names]
-        for side in sides:
+        for side in () if case.once else sides:
             _run(side)
-        rounds = [[_run(side) for side in sides] for _ in range(_REPEATS)]
+        rounds = [[_run(side) for side in sides] for _ in range(1 if case.once else _REPEATS)]
     return [told[0] for told in rounds], [told[1] for told in rounds if case.peer]
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 # `quality` (a number), and, where it can tell, `kernel_seconds`. It may tell `seconds` itself where
 # not all of its time counts.
 Side = Callable[[Path], dict[str, float]]
-Measure = Literal["ratio", "speed", "seconds"]
+Measure = Literal["ratio", "speed", "seconds", "mebibytes"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Case:
         known of it.
     amount: what a call works through, in `unit`, so that a speed can be shown.
     floor, goal: what must hold and what is sought, of `measure`: times the peer's speed, or
-        `amount` a second, or seconds (there less is better).
+        `amount` a second, or seconds or MiB of peak memory (there less is better).
     roof_seconds: the least time that the machine's bandwidth or arithmetic allows, if it is known,
         from the calibration's figures.
+    once: whether one cold run is all: for long ones, of which the time matters little.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Case:
     goal: float | None = None
     roof_seconds: Callable[[dict[str, float]], float] | None = None
     measure: Measure = "ratio"
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from benchmarks.case import Case, Measure
 
 Runs: TypeAlias = Sequence[dict[str, float]]
-_UNITS: dict[Measure, str] = {"ratio": "×", "speed": "", "seconds": " s"}
+_UNITS: dict[Measure, str] = {"ratio": "×", "speed": "", "seconds": " s", "mebibytes": " MiB"}
 
 
 def row(case: Case, ours: Runs, peer: Runs, figures: dict[str, float]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def row(case: Case, ours: Runs, peer: Runs, figures: dict[str, float]) -> dict[s
     """
     seconds = _median(ours, "seconds")
     ratios = [b["seconds"] / a["seconds"] for a, b in zip(ours, peer, strict=False)]
-    reached = _reached(case, seconds, ratios)
+    reached = _reached(case, ours, ratios)
     share = case.roof_seconds(figures) / seconds if case.roof_seconds else None
     return {
         "case": case.name,
@@ -43,7 +43,10 @@ def row(case: Case, ours: Runs, peer: Runs, figures: dict[str, float]) -> dict[s
     }
 
 
-def _reached(case: Case, seconds: float, ratios: Sequence[float]) -> float | None:
+def _reached(case: Case, ours: Runs, ratios: Sequence[float]) -> float | None:
+    if case.measure == "mebibytes":
+        return _peak(ours) / 2**20
+    seconds = _median(ours, "seconds")
     if case.measure == "seconds":
         return seconds
     if case.measure == "speed":
@@ -57,7 +60,8 @@ def _verdict(case: Case, reached: float | None) -> str:
     for name, wanted in (("floor", case.floor), ("goal", case.goal)):
         if wanted is None or reached is None:
             continue
-        met = reached <= wanted if case.measure == "seconds" else reached >= wanted
+        less_is_better = case.measure in {"seconds", "mebibytes"}
+        met = reached <= wanted if less_is_better else reached >= wanted
         unit = _UNITS[case.measure] or f" {case.unit}/s"
         parts.append(f"{name} {wanted:,.6g}{unit}: {'met' if met else 'not met'}")
     return "; ".join(parts)
