@@ -306,3 +306,39 @@ def test_rows_are_ranked_within_their_queries_as_the_library_ranks_them() -> Non
     assert ranker.metrics_["validation:ndcg"][-1][1] > 0.99
     with pytest.raises(ValueError, match="qid"):
         ranker.fit(rows, relevance, qid=queries[::-1])
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        XGBoost(objective="multi:softprob", num_class=4, num_round=3),
+        LinearLearner(predictor_type="multiclass_classifier", num_classes=4, num_models=1),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_class_that_was_announced_may_lack_in_the_rows(estimator: Any) -> None:
+    rows, kinds = load_iris(return_X_y=True)
+    fitted = clone(estimator).fit(rows, kinds)
+    assert fitted.predict_proba(rows).shape == (150, 3)
+    count = "num_class" if isinstance(estimator, XGBoost) else "num_classes"
+    few = clone(estimator).set_params(**{count: 2})
+    with pytest.raises(CallerError, match=r"from 0 to 1|num_classes: must be at least 3"):
+        few.fit(rows, kinds)
+
+
+def test_balance_of_two_classes_is_kept_where_they_are_learnt_as_binary() -> None:
+    rows, kinds = load_iris(return_X_y=True)
+    learner = LinearLearner(
+        predictor_type="multiclass_classifier", balance_multiclass_weights=True, num_models=1
+    ).fit(rows[:70], kinds[:70])
+    # 50 rows of one class stand against 20 of the other
+    assert learner.params_["positive_example_weight_mult"] == pytest.approx(2.5)
+
+
+def test_importances_follow_the_names_of_a_model_made_elsewhere(tmp_path: Path) -> None:
+    frame, kinds = load_iris(return_X_y=True, as_frame=True)
+    theirs = xgboost.XGBClassifier(n_estimators=5).fit(frame, kinds)
+    (tmp_path / "xgboost-model").write_bytes(theirs.get_booster().save_raw("ubj"))
+    ours = clary.load(tmp_path)
+    np.testing.assert_allclose(ours.feature_importances_, theirs.feature_importances_, rtol=1e-5)
+    assert (ours.predict(frame.to_numpy()) == theirs.predict(frame)).all()

@@ -39,6 +39,8 @@ def _has_trees(estimator: Any) -> bool:
 class LinearLearner(Supervised, algorithm="linear-learner"):
     """Linear classification and regression, many models at once."""
 
+    _count = "num_classes"
+
     @property
     def coef_(self) -> Floats:
         """Coefficients on the features' own scale: (width,) of regressors, or (outputs, width)."""
@@ -72,12 +74,15 @@ class LinearLearner(Supervised, algorithm="linear-learner"):
         The likelier one is then answered, as among several.
         """
         given = super()._hyperparameters()
-        if self._target() == "multiclass" and len(self.classes_) == 2:
-            multiclass = {"num_classes", "loss"}
-            given = {name: value for name, value in given.items() if name not in multiclass}
-            given["predictor_type"] = "binary_classifier"
-            given["binary_classifier_model_selection_criteria"] = "loss_function"
-        return given
+        if self._target() != "multiclass" or len(self.classes_) > 2:
+            return given
+        balanced = str(given["balance_multiclass_weights"]).lower() == "true"
+        return {
+            **{name: value for name, value in given.items() if name not in {"num_classes", "loss"}},
+            "predictor_type": "binary_classifier",
+            "binary_classifier_model_selection_criteria": "loss_function",
+            "positive_example_weight_mult": "balanced" if balanced else 1.0,
+        }
 
     def _class_count(self) -> int:
         return max(2, len(self.model_.weights))  # type: ignore[attr-defined]
@@ -91,6 +96,8 @@ class LinearLearner(Supervised, algorithm="linear-learner"):
 
 class XGBoost(Supervised, algorithm="xgboost"):
     """Gradient-boosted trees by the XGBoost library."""
+
+    _count = "num_class"
 
     def fit(
         self,
@@ -127,9 +134,10 @@ class XGBoost(Supervised, algorithm="xgboost"):
         check_is_fitted(self)
         if not _has_trees(self):
             raise AttributeError("feature_importances_: booster gblinear has coefficients instead")
-        gains = np.zeros(self.n_features_in_, dtype=np.float32)
-        for name, gain in self.model_.importances()["gain"].items():  # type: ignore[attr-defined]
-            gains[int(name.removeprefix("f"))] = gain
+        model: Any = self.model_
+        known = model.importances()["gain"]
+        names = model.boosters[0].feature_names or [f"f{i}" for i in range(model.width)]
+        gains = np.array([known.get(name, 0) for name in names], dtype=np.float32)
         return np.asarray(gains / max(gains.sum(), np.finfo(np.float32).tiny))
 
     def _target(self) -> Target:

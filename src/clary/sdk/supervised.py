@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ class Supervised(Estimator):
     """Predicts a label: a class of `classes_` or a number."""
 
     classes_: npt.NDArray[Any]
+    # The hyperparameter that tells how many classes there are
+    _count: ClassVar[str]
 
     def fit(
         self,
@@ -88,6 +90,15 @@ class Supervised(Estimator):
     @abstractmethod
     def _class_count(self) -> int:
         """How many classes a loaded model tells apart."""
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        """The classes are those of y; some of those announced may lack in a part of the rows."""
+        given = super()._hyperparameters()
+        announced = given[self._count]
+        if self._target() == "multiclass" and (announced is None or isinstance(announced, int)):
+            found = max(2, len(self.classes_))
+            given[self._count] = found if announced is None else min(announced, found)
+        return given
 
     def _batches(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, ...] | None
