@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from clary.algorithms.linear_learner.fit import fit
 from clary.algorithms.linear_learner.survey import survey_of
 from clary.codecs.batch import Batch
-from tests.algorithms.linear_learner.training import running, trained
+from tests.algorithms.linear_learner.training import Listener, running, trained
 
 BINARY = "binary_classifier"
 
@@ -104,3 +104,16 @@ def test_a_wide_matrix_takes_memory_for_what_it_holds() -> None:
     # Weights, two moments, their average and best for two models are 16 MB; statistics of columns
     # in double precision as much again; rows with their copies 20 MB
     assert peak < 150 * 2**20
+
+
+def test_the_sample_of_full_sparse_rows_is_bounded() -> None:
+    rows, width, held = 10_000, 100_000, 1_000
+    columns = np.random.default_rng(0).integers(0, width, rows * held, dtype=np.int32)
+    ends = np.arange(rows + 1, dtype=np.int32) * held
+    features = csr_array((np.ones(rows * held, np.float32), columns, ends), shape=(rows, width))
+    batch = Batch(features, np.arange(rows, dtype=np.float32) % 2)
+    run = running({"predictor_type": BINARY}, batch)
+    # 80 MB in all; the sample is 64 MiB
+    assert survey_of(run).sample.rows < rows
+    assert isinstance(run.reporter, Listener)
+    assert any("the scaler learns from the first" in line for line in run.reporter.lines)

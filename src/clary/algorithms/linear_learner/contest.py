@@ -83,6 +83,9 @@ class Contest:
         )
         self.judged = 0
         self.is_over = False
+        most = _MOST_SCORES // len(self.candidates)
+        if int(run.params.num_calibration_samples) > most:
+            run.resolved(num_calibration_samples=most)
         if survey.complete:
             self._settle_step(-(-survey.rows // run.params.mini_batch_size))
 
@@ -191,7 +194,6 @@ class Contest:
 
     def _judge(self, weights: list[Floats]) -> Verdict:
         keep = int(self.run.params.num_calibration_samples) if self._criterion else 0
-        keep = min(keep, _MOST_SCORES // len(self.candidates))
         verdict = self.training.judge(self.judging, self.judged, weights, keep)
         self.judged += 1
         return verdict

@@ -76,8 +76,12 @@ class LinearLearnerModel(Model):
         Summed in float64, since BLAS adds up a row in another order at another place of the batch.
         """
         weights = self.weights[:, : batch.width].T.astype(np.float64)
-        values = batch.features.astype(np.float64) @ weights + self.bias
-        return np.asarray(values, dtype=np.float32)
+        values = np.empty((batch.rows, self.outputs), dtype=np.float32)
+        some = max(1, 4 * _CHUNK_NUMBERS * batch.rows // max(1, batch.nbytes))
+        for start in range(0, batch.rows, some):
+            part = batch.features[start : start + some].astype(np.float64)
+            values[start : start + some] = part @ weights + self.bias
+        return values
 
     def scored(self, margins: Floats) -> Floats:
         """The answers' scores: (rows,), or (rows, outputs) for several outputs."""

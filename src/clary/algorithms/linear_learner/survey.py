@@ -89,8 +89,11 @@ def _sample(run: Run[LinearLearnerHyperparameters]) -> tuple[Batch, bool]:
     if "validation" not in run.channels:
         wanted = max(wanted, calibration_rows(params))
     probe = run.train.sample(1)
-    if not probe.is_sparse and probe.rows:
-        wanted = min(wanted, max(_FEWEST_SAMPLED, _SAMPLE_BYTES // (4 * probe.width)))
+    if probe.is_sparse:  # one row does not tell how full the others are
+        probe = run.train.sample(_FEWEST_SAMPLED)
+    if probe.rows:
+        fit = _SAMPLE_BYTES * probe.rows // max(probe.nbytes, 1)
+        wanted = min(wanted, max(_FEWEST_SAMPLED, fit))
     if wanted < params.num_point_for_scaler:
         run.log(f"the scaler learns from the first {wanted} rows, as many as are kept in memory")
     sample = run.train.sample(wanted + 1)
