@@ -130,7 +130,11 @@ def _scores(report: Report) -> str:
         [metric, *(label(found[one]) if one in found else "" for one in shown), goals[metric]]
         for metric, found in values.items()
     ]
-    return _gallery([Table("Scores", ["metric", *shown, "better when"], rows)]) if rows else ""
+    each = report.algorithm.pass_name
+    caption = f"Of scores told every {each}, the last." if _curves(report) else ""
+    return _gallery(
+        [Table("Scores", ["metric", *shown, "better when"], rows, caption)] if rows else []
+    )
 
 
 def _curves(report: Report) -> list[Figure]:
