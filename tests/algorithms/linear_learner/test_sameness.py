@@ -13,7 +13,6 @@ from sklearn.metrics import log_loss
 
 from clary.algorithms.linear_learner.fit import fit
 from clary.data.channel import Channel, MemoryChannel
-from tests.algorithms.linear_learner.test_sparse import words
 from tests.algorithms.linear_learner.training import (
     Checkpoints,
     halves,
@@ -21,6 +20,7 @@ from tests.algorithms.linear_learner.training import (
     running,
     saved,
     trained,
+    words,
 )
 
 KINDS = ["binary_classifier", "multiclass_classifier", "regressor"]

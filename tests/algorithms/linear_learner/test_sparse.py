@@ -14,20 +14,9 @@ from sklearn.metrics import log_loss
 from clary.algorithms.linear_learner.fit import fit
 from clary.algorithms.linear_learner.survey import survey_of
 from clary.codecs.batch import Batch
-from tests.algorithms.linear_learner.training import Listener, running, trained
+from tests.algorithms.linear_learner.training import Listener, running, trained, words
 
 BINARY = "binary_classifier"
-
-
-def words(rows: int, width: int, seed: int = 0) -> Batch:
-    """Rows like bags of words: ten of the columns in each, which add up to the label."""
-    draw = np.random.default_rng(seed)
-    features = random_array(
-        (rows, width), density=10 / width, rng=draw, format="csr", dtype=np.float32
-    )
-    weights = np.random.default_rng(1).normal(size=width) * 3
-    chances = 1 / (1 + np.exp(-(features @ weights)))
-    return Batch(csr_array(features), (draw.uniform(size=rows) < chances).astype(np.float32))
 
 
 def is_sparse(batch: Batch, **params: object) -> bool:

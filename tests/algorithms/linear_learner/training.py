@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, random_array
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from clary.algorithms.linear_learner.fit import fit
@@ -77,6 +78,33 @@ def halves(kind: str) -> tuple[Batch, Batch]:
     """Rows to train on and rows to validate on."""
     batch = rows(kind)
     return batch.slice(0, batch.rows // 2), batch.slice(batch.rows // 2, batch.rows)
+
+
+def many_rows(count: int = 12_000, kind: str = "binary_classifier") -> tuple[Batch, Batch, Batch]:
+    """Train, validation and test: real rows, copied with noise enough that classes overlap."""
+    batch = rows(kind)
+    draw = np.random.default_rng(0)
+    chosen = draw.integers(0, batch.rows, 2 * count)
+    noise = draw.normal(size=(2 * count, batch.width)) * batch.dense().std(axis=0)
+    noisy = (batch.dense()[chosen] + 3 * noise).astype(np.float32)
+    copied = Batch(noisy, batch.labels()[chosen])
+    third = count // 3
+    return (
+        copied.slice(0, count),
+        copied.slice(count, count + third),
+        copied.slice(count + third, 2 * count),
+    )
+
+
+def words(rows: int, width: int, seed: int = 0) -> Batch:
+    """Rows like bags of words: ten of the columns in each, which add up to the label."""
+    draw = np.random.default_rng(seed)
+    features = random_array(
+        (rows, width), density=10 / width, rng=draw, format="csr", dtype=np.float32
+    )
+    weights = np.random.default_rng(1).normal(size=width) * 3
+    chances = 1 / (1 + np.exp(-(features @ weights)))
+    return Batch(csr_array(features), (draw.uniform(size=rows) < chances).astype(np.float32))
 
 
 def running(
