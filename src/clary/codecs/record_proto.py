@@ -29,6 +29,8 @@ NUMBER_BYTES = {FLOAT32: 4, FLOAT64: 8}
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+# Arrays of so many stay where the last ones were; larger ones are new memory each time
+_VARINTS_AT_ONCE = 1 << 13
 # The wire type of one number of each tensor when it is not packed
 _LOOSE = {FLOAT32: _FIXED32, FLOAT64: _FIXED64, INT32: _VARINT}
 _FIXED_SIZES = {_FIXED32: 4, _FIXED64: 8}
@@ -117,22 +119,11 @@ def varints(packed: Bytes) -> Varints:
         raise Malformed(len(packed), "an integer is cut off")
     if len(ends) == len(packed):
         return Varints(packed.astype(np.uint64), ends)
-    starts = np.empty_like(ends)
-    starts[:1] = 0
-    starts[1:] = ends[:-1] + 1
-    lengths = ends - starts + 1
-    if lengths.max() > _LONGEST_VARINT:
-        at = int(starts[np.argmax(lengths > _LONGEST_VARINT)])
-        raise Malformed(at, f"an integer is longer than {_LONGEST_VARINT} bytes")
-    numbers = (packed[starts] & np.uint8(0x7F)).astype(np.uint64)
-    longer = np.flatnonzero(lengths > 1)
-    for place in range(1, _LONGEST_VARINT):
-        if not len(longer):
-            break
-        bits = (packed[starts[longer] + place] & np.uint8(0x7F)).astype(np.uint64)
-        numbers[longer] |= bits << np.uint64(7 * place)
-        longer = longer[lengths[longer] > place + 1]
-    return Varints(numbers, ends)
+    parts = []
+    for first in range(0, len(ends), _VARINTS_AT_ONCE):
+        before = int(ends[first - 1]) if first else -1
+        parts.append(_varints(packed, before, ends[first : first + _VARINTS_AT_ONCE]))
+    return Varints(np.concatenate(parts), ends)
 
 
 def as_int32(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
@@ -182,6 +173,22 @@ def delimited(number: int, contents: bytes) -> bytes:
 def entry(side: int, name: bytes, tensor: bytes) -> bytes:
     """One float32 tensor under a name, in `features` or `label`."""
     return delimited(side, delimited(1, name) + delimited(2, delimited(FLOAT32, tensor)))
+
+
+def _varints(packed: Bytes, before: int, ends: Integers) -> npt.NDArray[np.uint64]:
+    """The integers that end at `ends`, the first of which begins behind `before`."""
+    lengths = np.diff(ends, prepend=before)
+    numbers = packed[ends].astype(np.uint64)
+    longer, place = np.flatnonzero(lengths > 1), 1
+    while len(longer):
+        if place == _LONGEST_VARINT:
+            at = int(ends[longer[0]] - lengths[longer[0]] + 1)
+            raise Malformed(at, f"an integer is longer than {_LONGEST_VARINT} bytes")
+        bits = packed[ends[longer] - place] & np.uint8(0x7F)
+        numbers[longer] = numbers[longer] << np.uint64(7) | bits
+        place += 1
+        longer = longer[lengths[longer] > place]
+    return numbers
 
 
 class _Field(NamedTuple):
