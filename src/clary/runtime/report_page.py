@@ -131,7 +131,8 @@ def _scores(report: Report) -> str:
         for metric, found in values.items()
     ]
     each = report.algorithm.pass_name
-    caption = f"Of scores told every {each}, the last." if _curves(report) else ""
+    told_often = any(report.history[name][-1][0] is not None for name, _ in _last(report))
+    caption = f"Of scores told every {each}, the last." if told_often else ""
     return _gallery(
         [Table("Scores", ["metric", *shown, "better when"], rows, caption)] if rows else []
     )
