@@ -342,3 +342,29 @@ def test_importances_follow_the_names_of_a_model_made_elsewhere(tmp_path: Path) 
     ours = clary.load(tmp_path)
     np.testing.assert_allclose(ours.feature_importances_, theirs.feature_importances_, rtol=1e-5)
     assert (ours.predict(frame.to_numpy()) == theirs.predict(frame)).all()
+
+
+def test_weights_that_leave_no_row_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"non-zero|not be zero"):
+        KMeans(k=3).fit(IRIS, sample_weight=np.zeros(len(IRIS)))
+
+
+def test_a_linear_booster_has_no_importances() -> None:
+    rows, numbers = load_diabetes(return_X_y=True)
+    linear = XGBoost(booster="gblinear", num_round=2).fit(rows, numbers)
+    assert not hasattr(linear, "feature_importances_")
+
+
+def test_damaged_notes_beside_a_model_are_told(tmp_path: Path) -> None:
+    KMeans(k=3).fit(IRIS).save(tmp_path)
+    (tmp_path / ".estimator.json").write_text("[")
+    with pytest.raises(CallerError, match=r"its file \.estimator\.json must hold a JSON object"):
+        clary.load(tmp_path)
+
+
+def test_an_output_folder_of_a_training_is_loaded_as_its_archive(tmp_path: Path) -> None:
+    rows, kinds = load_iris(return_X_y=True)
+    words = np.array(["setosa", "versicolor", "virginica"])[kinds]
+    trees = XGBoost(objective="multi:softprob", num_round=2).fit(rows, words)
+    trees.save(tmp_path / "model.tar.gz")
+    assert clary.load(tmp_path).classes_.tolist() == trees.classes_.tolist()

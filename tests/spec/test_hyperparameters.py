@@ -42,6 +42,7 @@ class Sample(Hyperparameters):
     signs: tuple[int, ...] | None = listing("Signs.", -1, 0, 1)
     names: tuple[str, ...] | None = listing("Names.", "auc", "error", pattern=r"error@\d+")
     scores: tuple[str, ...] = free_json("Scores.", ["msd"], ["msd", "ssd"], default=("msd",))
+    switch: str = choice("Switch.", "true", "false", default="false")
     lambda_: float | None = number("Penalty.", default=1, left_to_engine=True, aliases=("reg",))
     width: int | None = integer("Width.", required=True, inferred=True, min=1)
 
@@ -140,6 +141,22 @@ def test_lists_arrive_as_words_with_commas_and_as_tuples() -> None:
 
 def test_a_wrong_list_entry_offers_the_nearest() -> None:
     assert faults(size=1, names="aux")[0].endswith("got 'aux'. Did you mean 'auc'?")
+
+
+@pytest.mark.parametrize("value", ['["mse"]', "[]", "{}", "7", ["mse"]])
+def test_json_lists_hold_what_is_declared(value: object) -> None:
+    assert faults(size=1, scores=value)[0].startswith("scores: must be a list of msd, ssd, got")
+
+
+def test_one_item_may_stand_for_its_list_and_booleans_for_their_words() -> None:
+    parsed = Sample.parse({"size": 1, "signs": 1, "switch": True})
+    assert (parsed.signs, parsed.switch) == ((1,), "true")
+
+
+def test_quotes_that_do_not_close_are_not_taken_off() -> None:
+    assert faults(size='"1\\"') == [
+        "size: must be an integer of at least 1 and at most 100, got '\"1\\\\\"'"
+    ]
 
 
 def test_every_fault_is_told_at_once() -> None:
