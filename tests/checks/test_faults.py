@@ -79,7 +79,7 @@ def talking(run: Run[Any]) -> Any:
         ("seeds_decide", by_the_clock, "the models differ"),
         ("threads_change_nothing", by_threads, "the models differ"),
         ("input_modes_agree", by_blocks, "gives another model"),
-        ("training_goes_on", by_nothing, "was not refused"),
+        ("training_goes_on", by_nothing, "the earlier model changes nothing"),
         ("metrics_are_reported", talking, "no declared metric is in the line"),
     ],
 )
@@ -124,7 +124,7 @@ def _forgetful(model: ColumnMeansModel, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "method", "faulty", "detail"),
     [
-        ("bad_data_are_refused", "predict", _unchecked, "a narrower test: was not refused"),
+        ("bad_data_are_refused", "predict", _unchecked, "were answered by a model of 6"),
         ("requests_and_answers", "predict", _by_form, "distance differs by"),
         ("saving_keeps_answers", "save", _forgetful, "saved again, the files differ"),
     ],

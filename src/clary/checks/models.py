@@ -97,6 +97,7 @@ def training_goes_on(trainings: Trainings) -> str:
         return want_refused("a model to go on from", refusal, "channel model")
     on = trainings.of(trainings.first, Setting(model=earlier.archive))
     want(on.model.width == earlier.model.width, "the model is of another width")
+    want(on.bytes != earlier.bytes, "the earlier model changes nothing")
     anew = trainings.again(trainings.first, Setting(model=earlier.archive))
     want(on.bytes == anew.bytes, "going on twice gives two models")
     foreign = trainings.folder / "foreign"
