@@ -136,3 +136,13 @@ def test_a_model_of_another_shape_cannot_be_gone_on_from(tmp_path: Any) -> None:
     model.save(tmp_path)
     with pytest.raises(CallerError, match="channel model: its model must have 1 outputs and 30"):
         trained({"predictor_type": BINARY, **QUICK}, rows(BINARY), initial_model=tmp_path)
+
+
+def test_weights_below_0_and_none_above() -> None:
+    batch = rows(BINARY)
+    for weight, sentence in ((-1.0, "weights: must be 0 or more"), (0.0, "one at least")):
+        weights = np.full(batch.rows, weight, np.float32)
+        with pytest.raises(CallerError, match=sentence):
+            trained(
+                {"predictor_type": BINARY, **QUICK}, Batch(batch.features, batch.label, weights)
+            )

@@ -10,17 +10,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from clary.algorithms.linear_learner.candidates import Candidates, candidates_of
+from clary.algorithms.linear_learner.candidates import candidates_of
 from clary.algorithms.linear_learner.journal import Journal
 from clary.algorithms.linear_learner.losses import loss_of
 from clary.algorithms.linear_learner.minibatches import Passes
 from clary.algorithms.linear_learner.model import LinearLearnerModel, sigmoid
-from clary.algorithms.linear_learner.optimizers import optimizer_of
-from clary.algorithms.linear_learner.parallel_models import ParallelModels, Rules, Schedule
+from clary.algorithms.linear_learner.parallel_models import Schedule
 from clary.algorithms.linear_learner.selection import EarlyStopping, calibrate, first_of_the_lowest
 from clary.algorithms.linear_learner.spec import LinearLearnerHyperparameters
 from clary.algorithms.linear_learner.survey import Survey
-from clary.algorithms.linear_learner.training import Training, Verdict
+from clary.algorithms.linear_learner.training import Verdict, training_of
 from clary.data.channel import Channel, MemoryChannel
 from clary.errors import CallerError
 from clary.kit.run import Run
@@ -28,11 +27,6 @@ from clary.kit.run import Run
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
-# A group has columns enough for BLAS, and steps long enough to be worth a call; the times of a
-# number touched and of an operation need not be exact, but must be the same everywhere, since
-# another grouping gives other bits.
-_GROUP_COLUMNS = 8
-_STEP_SECONDS, _TOUCH_SECONDS, _FLOP_SECONDS = 250e-6, 15e-9, 40e-12
 # The learning rate falls to this share over all epochs
 _LAST_SHARE = 0.1
 _UNKNOWN_LENGTH_STEP = 100
@@ -62,13 +56,7 @@ class Contest:
             survey.balance,
             "validation" in run.channels,
         )
-        self.training = Training(
-            [self._group(some, start) for some in self._groups()],
-            survey.preparation,
-            run.cluster,
-            -(-run.params.mini_batch_size // run.cluster.size),
-            int(run.rng.integers(2**63)),
-        )
+        self.training = training_of(run, survey.preparation, self.candidates, self.loss, start)
         self.stopping = EarlyStopping(
             run.params.early_stopping_patience, run.params.early_stopping_tolerance
         )
@@ -123,7 +111,7 @@ class Contest:
                 for name in group.arrays()
             }
             group.restore(named)
-        self.stopping.losses, self.stopping.criteria = history["losses"], history["criteria"]
+        self.stopping.restore(history["stopping"])
         self.journal.curves, self.judged = history["curves"], history["judged"]
         self.run.resolved(lr_scheduler_step=history["lr_scheduler_step"])
         self.is_over = self.stopping.is_over
@@ -236,28 +224,6 @@ class Contest:
     def _stopped(self) -> bool:
         return self.run.stop
 
-    def _groups(self) -> list[Candidates]:
-        """As many groups as give each step enough work."""
-        outputs, models = self.survey.labelling.outputs, len(self.candidates)
-        columns, rows = outputs * models, self.run.params.mini_batch_size
-        width = self.scaling.width
-        seconds = columns * (_TOUCH_SECONDS * (rows + width) + _FLOP_SECONDS * 4 * rows * width)
-        most = max(1, min(models, columns // _GROUP_COLUMNS))
-        groups = max(1, min(most, round(seconds / _STEP_SECONDS)))
-        return list(self.candidates.groups(-(-models // groups)))
-
-    def _group(self, some: Candidates, start: Floats) -> ParallelModels:
-        params = self.run.params
-        rules = Rules(
-            self.survey.labelling.outputs,
-            params.use_bias,
-            optimizer_of(params),
-            self.loss,
-            float(params.bias_lr_mult),
-            float(params.bias_wd_mult),
-        )
-        return ParallelModels(some, start, rules, self.survey.preparation.sparse)
-
     def _schedule(self) -> Schedule:
         params = self.run.params
         if not params.use_lr_scheduler:
@@ -287,8 +253,7 @@ class Contest:
         }
         np.savez(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
         history = {
-            "losses": self.stopping.losses,
-            "criteria": self.stopping.criteria,
+            "stopping": self.stopping.state(),
             "curves": self.journal.curves,
             "judged": self.judged,
             "lr_scheduler_step": self.run.params.lr_scheduler_step,

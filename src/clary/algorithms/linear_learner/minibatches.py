@@ -125,6 +125,8 @@ class Preparation:
         label = self.labelling.checked(batch, channel, first)
         weights = self.labelling.weights(label)
         if batch.weights is not None:
+            if not (np.isfinite(batch.weights) & (batch.weights >= 0)).all():
+                raise CallerError.of(f"channel {channel}, weights", "must be 0 or more")
             weights = batch.weights if weights is None else weights * batch.weights
         rows = widened(batch.features, self.scaling.width)
         features = self._sparse(csr_array(rows)) if self.sparse else self._dense(rows)

@@ -94,6 +94,8 @@ class ParallelModels:
         self, gradient: Floats, weight: float, touched: Integers | None, schedule: Schedule
     ) -> None:
         """One step along the gradient of rows that weigh `weight`; overwrites the gradient."""
+        if weight == 0:
+            return
         arrays = [self.weights, self.lag, *self.state]
         parts = arrays if touched is None else [array.T[touched].T for array in arrays]
         gradient *= np.float32(1 / weight)

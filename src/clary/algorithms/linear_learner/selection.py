@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -88,43 +88,53 @@ def _criterion(counts: _Counts, params: LinearLearnerHyperparameters) -> Doubles
     return np.where(missing >= 0, recall, missing)
 
 
-@dataclass
 class EarlyStopping:
     """Ends a training when nothing has improved for `patience` epochs.
 
     An improvement is one of the criterion, or of the loss of a contender: a model whose loss is
     not far from the lowest. It counts from `tolerance` times the best value before on.
-
-    losses: for each epoch those of all models; criteria: for each epoch one, to be maximized.
     """
 
-    patience: int
-    tolerance: float
-    losses: list[list[float]] = field(default_factory=list)
-    criteria: list[float] = field(default_factory=list)
+    def __init__(self, patience: int, tolerance: float) -> None:
+        self.patience = patience
+        self._losses, self._criterion = _Lowest(tolerance), _Lowest(tolerance)
 
     def add(self, losses: Doubles, criterion: float | None) -> None:
-        """The values after one more epoch."""
-        self.losses.append([float(loss) for loss in losses])
+        """The models' losses after one more epoch, and what is to be maximized."""
+        self._losses.add(losses)
         if criterion is not None:
-            self.criteria.append(criterion)
+            self._criterion.add(np.array([1 / max(criterion, 1e-9)]))
 
     @property
     def is_over(self) -> bool:
         """Whether the last epochs brought nothing."""
-        idle = _idle(np.array(self.losses), self.tolerance)
-        if self.criteria:
-            falling = 1 / np.maximum(np.array(self.criteria)[:, None], 1e-9)
-            idle = min(idle, _idle(falling, self.tolerance))
+        idle = self._losses.idle
+        if self._criterion.values:
+            idle = min(idle, self._criterion.idle)
         return idle >= self.patience
 
+    def state(self) -> list[tuple[list[float], int]]:
+        """What to go on from, JSON-able."""
+        return [(one.values, one.idle) for one in (self._losses, self._criterion)]
 
-def _idle(values: Doubles, tolerance: float) -> int:
-    """Number of last epochs in which no contender fell below its lowest value before."""
-    lowest, idle = np.full(values.shape[1], np.inf), 0
-    for now in values:
-        improved = now < (1 - tolerance) * lowest
-        lowest = np.fmin(lowest, now)
+    def restore(self, state: list[tuple[list[float], int]]) -> None:
+        """Take over a state."""
+        for one, (values, idle) in zip((self._losses, self._criterion), state, strict=True):
+            one.values, one.idle = values, idle
+
+
+class _Lowest:
+    """The lowest values so far, and for how many epochs no contender fell below its own."""
+
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = tolerance
+        self.values: list[float] = []
+        self.idle = 0
+
+    def add(self, now: Doubles) -> None:
+        before = np.array(self.values or np.full(len(now), np.inf))
+        lowest = np.fmin(before, now)
+        improved = now < (1 - self.tolerance) * before
         contends = now <= _CONTENDS * lowest.min()
-        idle = 0 if (improved & contends).any() else idle + 1
-    return idle
+        self.idle = 0 if (improved & contends).any() else self.idle + 1
+        self.values = lowest.tolist()

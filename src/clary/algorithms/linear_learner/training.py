@@ -10,11 +10,22 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from clary.algorithms.linear_learner.candidates import Candidates
+from clary.algorithms.linear_learner.losses import Loss
 from clary.algorithms.linear_learner.minibatches import MiniBatch, Passes, Preparation, Window
-from clary.algorithms.linear_learner.parallel_models import ParallelModels, Schedule
+from clary.algorithms.linear_learner.optimizers import optimizer_of
+from clary.algorithms.linear_learner.parallel_models import ParallelModels, Rules, Schedule
+from clary.algorithms.linear_learner.spec import LinearLearnerHyperparameters
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
 from clary.kit.parallel import ordered_map
+from clary.kit.run import Run
+
+# A group has columns enough for BLAS, and steps long enough to be worth a call; the times of a
+# number touched and of an operation need not be exact, but must be the same everywhere, since
+# another grouping gives other bits.
+_GROUP_COLUMNS = 8
+_STEP_SECONDS, _TOUCH_SECONDS, _FLOP_SECONDS = 250e-6, 15e-9, 40e-12
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -74,6 +85,8 @@ class Training:
         weight = self.cluster.all_reduce(np.array([seen.weight]))[0]
         if not stop():
             self._check_labels(seen)
+        if weight == 0:
+            raise CallerError.of("channel train, weights", "one at least must be above 0", 0)
         return np.asarray(losses / weight)
 
     def judge(
@@ -147,6 +160,39 @@ class Training:
         none = np.zeros(0, dtype=np.intp)
         own = none if batch is None or batch.touched is None else batch.touched
         return np.unique(np.concatenate(self.cluster.gather(own)))
+
+
+def training_of(
+    run: Run[LinearLearnerHyperparameters],
+    preparation: Preparation,
+    candidates: Candidates,
+    loss: Loss,
+    start: Floats,
+) -> Training:
+    """The candidates in groups, all starting from the same weights (outputs, width + bias)."""
+    params, outputs = run.params, preparation.labelling.outputs
+    mults = float(params.bias_lr_mult), float(params.bias_wd_mult)
+    rules = Rules(outputs, params.use_bias, optimizer_of(params), loss, *mults)
+    size = _group_size(outputs, len(candidates), params.mini_batch_size, start.shape[1])
+    return Training(
+        [
+            ParallelModels(some, start, rules, preparation.sparse)
+            for some in candidates.groups(size)
+        ],
+        preparation,
+        run.cluster,
+        -(-params.mini_batch_size // run.cluster.size),
+        int(run.rng.integers(2**63)),
+    )
+
+
+def _group_size(outputs: int, models: int, rows: int, width: int) -> int:
+    """Models in a group, so that each step has enough work."""
+    columns = outputs * models
+    seconds = columns * (_TOUCH_SECONDS * (rows + width) + _FLOP_SECONDS * 4 * rows * width)
+    most = max(1, min(models, columns // _GROUP_COLUMNS))
+    groups = max(1, min(most, round(seconds / _STEP_SECONDS)))
+    return -(-models // groups)
 
 
 @dataclass(frozen=True)
