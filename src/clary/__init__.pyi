@@ -58,7 +58,7 @@ class LinearLearner(_LinearLearner):
         quantile: Quantile to predict: the label lies below the prediction with this probability. Used when loss is quantile_loss.
         target_precision: Precision to hold while recall is maximized. Used when binary_classifier_model_selection_criteria is recall_at_target_precision.
         target_recall: Recall to hold while precision is maximized. Used when binary_classifier_model_selection_criteria is precision_at_target_recall.
-        unbias_data: Center features before training; auto does where use_bias is true and rows are not sparse.
+        unbias_data: Center features before training; auto does where use_bias is true and rows are not sparse; true makes sparse rows dense.
         unbias_label: Center the label; auto does for regressors with use_bias. Used when predictor_type is regressor.
         use_bias: Learn a bias.
         use_lr_scheduler: Let the learning rate fall.

@@ -89,7 +89,7 @@ class LinearLearnerHyperparameters(Hyperparameters):
     quantile: float = number("Quantile to predict: the label lies below the prediction with this probability.", default=0.5, min=0, max=1, exclusive_min=True, exclusive_max=True, when="loss is quantile_loss")
     target_precision: float = number("Precision to hold while recall is maximized.", default=0.8, min=0, max=1, exclusive_min=True, exclusive_max=True, when="binary_classifier_model_selection_criteria is recall_at_target_precision")
     target_recall: float = number("Recall to hold while precision is maximized.", default=0.8, min=0, max=1, exclusive_min=True, exclusive_max=True, when="binary_classifier_model_selection_criteria is precision_at_target_recall")
-    unbias_data: bool | Auto = boolean("Center features before training; auto does where use_bias is true and rows are not sparse.", auto=True)
+    unbias_data: bool | Auto = boolean("Center features before training; auto does where use_bias is true and rows are not sparse; true makes sparse rows dense.", auto=True)
     unbias_label: bool | Auto = boolean("Center the label; auto does for regressors with use_bias.", auto=True, when=_REGRESSOR)
     use_bias: bool = boolean("Learn a bias.", default=True)
     use_lr_scheduler: bool = boolean("Let the learning rate fall.", default=True)
