@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer
 from clary.algorithms.kmeans.beginning import first_centers
 from clary.algorithms.kmeans.fit import fit
 from clary.algorithms.kmeans.model import KMeansModel
+from clary.algorithms.kmeans.sample import Sample
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.errors import CallerError
@@ -288,6 +289,36 @@ def test_what_cannot_be_clustered_is_refused_with_one_sentence(
     with pytest.raises(CallerError, match=said) as refused:
         trained(rows, **hyperparameters)
     assert len(refused.value.faults) == 1
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
+@pytest.mark.parametrize("rows", [DIGITS, one_hot(DIGITS)], ids=["dense", "sparse"])
+def test_numbers_whose_squares_overflow_are_refused(rows: Any) -> None:
+    with pytest.raises(CallerError, match=r"channel train: numbers must be below 1e\+17"):
+        trained(rows * np.float32(1e30), k=3)
+
+
+def test_rows_without_any_weight_are_refused() -> None:
+    with pytest.raises(CallerError, match="some row must have a weight above 0"):
+        trained(Batch(DIGITS, weights=np.zeros(len(DIGITS), np.float32)), k=3)
+
+
+def test_of_wide_sparse_rows_as_many_are_sampled_as_their_numbers_have_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = one_hot(DIGITS)
+    stored = 2 * rows.nnz / rows.shape[0]
+    monkeypatch.setattr("clary.algorithms.kmeans.fit._SAMPLE_SIZE", int(500 * stored))
+    sizes: list[int] = []
+
+    def noted(size: int, *rest: Any) -> Sample:
+        sizes.append(size)
+        return Sample(size, *rest)
+
+    monkeypatch.setattr("clary.algorithms.kmeans.fit.Sample", noted)
+    trained(rows, k=3)
+    trained(rows.toarray(), k=3)
+    assert sizes == [pytest.approx(500, abs=1), int(500 * stored) // 1024]
 
 
 def test_a_stopped_training_keeps_what_it_has() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
 
 from clary.algorithms.kmeans.fit import fit
 from clary.algorithms.kmeans.model import KMeansModel
@@ -167,9 +168,22 @@ def test_figures_show_sizes_distances_rows_and_centers(model: KMeansModel) -> No
     assert np.shape(centers.values) == (10, 40)
 
 
-def test_figures_of_one_row_and_one_feature_do_not_fail() -> None:
-    narrow = trained(DIGITS[:, 10:11], k=2)
-    assert len(narrow.figures(Batch(DIGITS[:1, 10:11]))) == 4
+@pytest.mark.parametrize("count", [40, 900], ids=["wide", "tall"])
+def test_rows_are_shown_in_the_plane_of_their_largest_components(
+    count: int, model: KMeansModel
+) -> None:
+    rows = next(f for f in model.figures(Batch(DIGITS[:count])) if isinstance(f, Points))
+    exact = PCA(2).fit(DIGITS[:count].astype(np.float64))
+    shown = np.column_stack([rows.x, rows.y])
+    # Components have no sign of their own
+    np.testing.assert_allclose(np.abs(shown), np.abs(exact.transform(DIGITS[:count])), atol=1e-6)
+    assert f"{exact.explained_variance_ratio_.sum():.0%}" in rows.caption
+
+
+@pytest.mark.parametrize(("rows", "features"), [(1, 1), (2, 1), (1, 3), (2, 3)])
+def test_figures_of_few_rows_and_features_do_not_fail(rows: int, features: int) -> None:
+    few = np.ascontiguousarray(DIGITS[:, 10 : 10 + features])
+    assert len(trained(few, k=2).figures(Batch(few[:rows]))) == 4
 
 
 def test_the_elbow_falls_over_the_asked_numbers_of_clusters() -> None:

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import linalg
 
 from clary.codecs.batch import Batch, Floats
 from clary.kit.figures import Bars, Heatmap, Points
+from clary.kit.parallel import one_thread_blas
 from clary.kit.width import widened
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -81,13 +83,20 @@ def center_heatmap(centers: Floats) -> Heatmap:
 
 
 def _plane(rows: Array) -> tuple[Array, Array, float]:
-    """Both coordinates, and the share of the variance that they have."""
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    scaled = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
-    if scaled.shape[1] == 1:
-        scaled = np.hstack([scaled, np.zeros((1, 1))])
-    total = max(float(np.trace(rows @ rows.T)), np.finfo(np.float64).tiny)
-    return scaled[:, 0], scaled[:, 1], float((scaled**2).sum() / total)
+    """Both coordinates, and the share of the variance that they have; rows are centered."""
+    count, width = rows.shape
+    smaller = min(count, width)
+    top = (max(0, smaller - 2), smaller - 1)
+    with one_thread_blas():
+        if width <= count:
+            scaled = rows @ linalg.eigh(rows.T @ rows, subset_by_index=top)[1]
+        else:
+            values, vectors = linalg.eigh(rows @ rows.T, subset_by_index=top)
+            scaled = vectors * np.sqrt(np.maximum(values, 0))
+    if smaller == 1:
+        scaled = np.hstack([np.zeros((count, 1)), scaled])
+    total = max(float(np.vdot(rows, rows)), np.finfo(np.float64).tiny)
+    return scaled[:, 1], scaled[:, 0], float((scaled**2).sum() / total)
 
 
 def _numbers(values: Array) -> list[float]:

@@ -15,7 +15,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from clary.algorithms.kmeans.assignment import Doubles, Rows, tallied
+from clary.algorithms.kmeans.assignment import Doubles, Rows, Tally, tallied
 from clary.algorithms.kmeans.beginning import first_centers
 from clary.algorithms.kmeans.elbow import elbow, numbers_of_clusters
 from clary.algorithms.kmeans.merging import merged
@@ -25,6 +25,7 @@ from clary.algorithms.kmeans.sample import Drawn, Sample
 from clary.algorithms.kmeans.spec import KMeansHyperparameters
 from clary.algorithms.kmeans.stream import ExtraCenters
 from clary.codecs.batch import Batch, Floats
+from clary.errors import CallerError
 from clary.kit.parallel import one_thread_blas, ordered_map
 from clary.kit.run import Run
 from clary.kit.width import features_of, settle_feature_dim
@@ -38,13 +39,15 @@ _FEWEST_TRIALS, _MOST_TRIALS, _ALL_TRIED = 3, 10, 500
 # Numbers in the extra centers (of 8 bytes) and in the sample (of 4)
 _CENTERS_SIZE, _SAMPLE_SIZE = 2**22, 2**25
 _SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER = 20_000, 300
+_LARGEST = 1e17
 
 
 def fit(run: KMeansRun) -> KMeansModel:
     """Cluster the rows of train.
 
     Raises:
-        CallerError: there are fewer rows than k, or rows are not of one width.
+        CallerError: there are fewer rows than k, rows are not of one width, their numbers are too
+            large, or none has a weight.
     """
     sought = numbers_of_clusters(run.options)
     # One for each stage, so that a training that goes on after a kill draws as it would have
@@ -56,6 +59,8 @@ def fit(run: KMeansRun) -> KMeansModel:
         sample, interrupted = _passes(run, centers, epoch, keep)
         drawn, strata = sample.drawn(centers.time, width), centers.summary(interrupted)
         candidates = _candidates(run, strata, drawn, centers.origin)
+        if not candidates.weights_or_ones().any():
+            raise CallerError.of("channel train", "some row must have a weight above 0")
         start = merged(run, candidates, centers.origin, merge)
         found = refined(run, start.centers, drawn, strata, centers.origin, refine)
         run.report("train:msd", found.msd)
@@ -90,10 +95,7 @@ def _passes(
     run: KMeansRun, centers: ExtraCenters, epoch: int, rng: np.random.Generator
 ) -> tuple[Sample, bool]:
     """The epochs from this one on: the last one's sample, and whether it was cut short."""
-    size = min(
-        max(_SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER * run.params.k),
-        max(1, _SAMPLE_SIZE // len(centers.origin)),
-    )
+    size = _sample_rows(run, len(centers.origin))
     started, before = time.perf_counter(), centers.time
     draws = rng.spawn(run.cluster.size)[run.cluster.rank]
     while True:
@@ -101,12 +103,22 @@ def _passes(
         sample = Sample(size, run.params.half_life_time_size, deepcopy(draws))
         interrupted = _epoch(run, epoch, centers, sample)
         epoch += 1
-        run.progress(100 * epoch / run.params.epochs)
+        run.progress(min(100, 100 * epoch / run.params.epochs))
         run.throughput((centers.time - before) / (time.perf_counter() - started))
         if interrupted or epoch >= run.params.epochs:
             return sample, interrupted
         centers.next_epoch()
         run.checkpoints.save(epoch, centers.save)
+
+
+def _sample_rows(run: KMeansRun, width: int) -> int:
+    """How many rows the sample holds; of wide ones, as many as have room."""
+    wanted = max(_SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER * run.params.k)
+    first, numbers = run.train.sample(run.params.mini_batch_size), float(width)
+    if first.rows and not isinstance(first.features, np.ndarray):
+        # Each comes with its column
+        numbers = max(1.0, 2 * first.features.nnz / first.rows)
+    return min(wanted, max(1, int(_SAMPLE_SIZE / numbers)))
 
 
 def _epoch(run: KMeansRun, epoch: int, centers: ExtraCenters, sample: Sample) -> bool:
@@ -134,7 +146,17 @@ def _mini_batch(
     tally = tallied(chunks.chunks(), centers.positions, centers.origin, ordered_map)
     if batch:
         sample.add(chunks, tally.labels, centers.time)
-    centers.move(tally.over(run.cluster), rows)
+    _move(run, centers, tally.over(run.cluster), rows)
+
+
+def _move(run: KMeansRun, centers: ExtraCenters, tally: Tally, rows: int) -> None:
+    if not np.isfinite(tally.loss):
+        raise CallerError.of(
+            f"channel {run.train.name}",
+            f"numbers must be below {_LARGEST:g}, so that float32 holds their squares",
+            remedy="Bring the features to a common scale.",
+        )
+    centers.move(tally, rows)
 
 
 def _candidates(
