@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clary.codecs.record_proto import Bytes, Integers
+from clary.codecs.varints import Bytes, Integers
 from clary.errors import CallerError
 
 MAGIC = 0xCED7230A

@@ -12,19 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clary.codecs.record_proto import (
-    FLOAT32,
-    INT32,
-    NUMBER_BYTES,
-    Bytes,
-    Integers,
-    Message,
-    Span,
-    Step,
-    Tensor,
-    as_int32,
-    varints,
-)
+from clary.codecs.record_proto import FLOAT32, INT32, NUMBER_BYTES, Message, Span, Step, Tensor
+from clary.codecs.varints import Bytes, Integers, as_int32, varints
 
 # A buffer goes on for so long behind its last record, so that words can be read at any position
 SLACK_BYTES = 16

@@ -14,12 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from clary.codecs.varints import LONGEST_VARINT, Malformed, varint
 
 Span: TypeAlias = tuple[int, int]
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Integers: TypeAlias = npt.NDArray[np.int64]
 
 FEATURES, LABEL = 1, 2
 FLOAT32, FLOAT64, INT32, BYTES = 2, 3, 7, 9
@@ -28,9 +25,6 @@ KEY = b"values"
 NUMBER_BYTES = {FLOAT32: 4, FLOAT64: 8}
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
-# Arrays of so many stay where the last ones were; larger ones are new memory each time
-_VARINTS_AT_ONCE = 1 << 13
 # The wire type of one number of each tensor when it is not packed
 _LOOSE = {FLOAT32: _FIXED32, FLOAT64: _FIXED64, INT32: _VARINT}
 _FIXED_SIZES = {_FIXED32: 4, _FIXED64: 8}
@@ -38,14 +32,6 @@ _SIDES = {FEATURES: "features", LABEL: "label"}
 _SLOTS = {VALUES: "values", KEYS: "keys", SHAPE: "shape"}
 # Packed numbers are one field each; what is written otherwise is slow to read
 _MOST_FIELDS = 1 << 17
-
-
-class Malformed(ValueError):
-    """The bytes are not such a message. `offset` counts from the message's first byte."""
-
-    def __init__(self, offset: int, what: str) -> None:
-        super().__init__(what)
-        self.offset = offset
 
 
 @dataclass
@@ -101,65 +87,6 @@ def parse(data: bytes) -> Message:
     return walk.message
 
 
-class Varints(NamedTuple):
-    """numbers: (count,) uint64; ends: (count,) offset of each one's last byte."""
-
-    numbers: npt.NDArray[np.uint64]
-    ends: Integers
-
-
-def varints(packed: Bytes) -> Varints:
-    """Packed variable-length integers, all at once.
-
-    Raises:
-        Malformed: the last is cut off, or one is longer than 64 bits take.
-    """
-    ends = np.flatnonzero(packed < 0x80)
-    if len(packed) and (not len(ends) or ends[-1] != len(packed) - 1):
-        raise Malformed(len(packed), "an integer is cut off")
-    if len(ends) == len(packed):
-        return Varints(packed.astype(np.uint64), ends)
-    parts = []
-    for first in range(0, len(ends), _VARINTS_AT_ONCE):
-        before = int(ends[first - 1]) if first else -1
-        parts.append(_varints(packed, before, ends[first : first + _VARINTS_AT_ONCE]))
-    return Varints(np.concatenate(parts), ends)
-
-
-def as_int32(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
-    """What an int32 was before it was written as a varint, where negatives take 64 bits."""
-    return numbers.astype(np.uint32).view(np.int32)
-
-
-def packed_varints(numbers: npt.NDArray[np.uint64]) -> tuple[Bytes, Integers]:
-    """The integers packed, and where each begins, with the total length as the last item."""
-    sizes = np.ones(len(numbers), np.int64)
-    for place in range(1, _LONGEST_VARINT):
-        longer = numbers >= np.uint64(1 << (7 * place))
-        if not longer.any():
-            break
-        sizes += longer
-    bounds = np.zeros(len(numbers) + 1, np.int64)
-    np.cumsum(sizes, out=bounds[1:])
-    packed = np.empty(bounds[-1], np.uint8)
-    for place in range(int(sizes.max(initial=0))):
-        chosen = np.flatnonzero(sizes > place)
-        bits = (numbers[chosen] >> np.uint64(7 * place)) & np.uint64(0x7F)
-        more = (sizes[chosen] > place + 1).astype(np.uint64) << np.uint64(7)
-        packed[bounds[chosen] + place] = (bits | more).astype(np.uint8)
-    return packed, bounds
-
-
-def varint(number: int) -> bytes:
-    """One integer, packed."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
 def delimiter(number: int) -> bytes:
     """What stands before the length of bytes, a string, packed numbers or a nested message."""
     return bytes([number << 3 | _DELIMITED])
@@ -173,22 +100,6 @@ def delimited(number: int, contents: bytes) -> bytes:
 def entry(side: int, name: bytes, tensor: bytes) -> bytes:
     """One float32 tensor under a name, in `features` or `label`."""
     return delimited(side, delimited(1, name) + delimited(2, delimited(FLOAT32, tensor)))
-
-
-def _varints(packed: Bytes, before: int, ends: Integers) -> npt.NDArray[np.uint64]:
-    """The integers that end at `ends`, the first of which begins behind `before`."""
-    lengths = np.diff(ends, prepend=before)
-    numbers = packed[ends].astype(np.uint64)
-    longer, place = np.flatnonzero(lengths > 1), 1
-    while len(longer):
-        if place == _LONGEST_VARINT:
-            at = int(ends[longer[0]] - lengths[longer[0]] + 1)
-            raise Malformed(at, f"an integer is longer than {_LONGEST_VARINT} bytes")
-        bits = packed[ends[longer] - place] & np.uint8(0x7F)
-        numbers[longer] = numbers[longer] << np.uint64(7) | bits
-        place += 1
-        longer = longer[lengths[longer] > place]
-    return numbers
 
 
 class _Field(NamedTuple):
@@ -299,11 +210,11 @@ class _Walk:
 
     def _varint(self, start: int, stop: int) -> tuple[int, int]:
         number = shift = 0
-        for at in range(start, min(stop, start + _LONGEST_VARINT)):
+        for at in range(start, min(stop, start + LONGEST_VARINT)):
             number |= (self.data[at] & 0x7F) << shift
             if self.data[at] < 0x80:
                 return number & 0xFFFFFFFFFFFFFFFF, at + 1
             shift += 7
-        if stop - start < _LONGEST_VARINT:
+        if stop - start < LONGEST_VARINT:
             raise Malformed(start, "an integer is cut off")
-        raise Malformed(start, f"an integer is longer than {_LONGEST_VARINT} bytes")
+        raise Malformed(start, f"an integer is longer than {LONGEST_VARINT} bytes")

@@ -9,16 +9,9 @@ import numpy.typing as npt
 
 from clary.codecs.batch import Batch, Features, Floats
 from clary.codecs.record_layout import SLOTS, Table
-from clary.codecs.record_proto import (
-    INT32,
-    NUMBER_BYTES,
-    Bytes,
-    Integers,
-    Malformed,
-    as_int32,
-    varints,
-)
+from clary.codecs.record_proto import INT32, NUMBER_BYTES
 from clary.codecs.rows import RowFault, RowRules, sparse_rows
+from clary.codecs.varints import Bytes, Integers, Malformed, as_int32, varints
 
 _NO_SHAPE = -1
 # Spans this short are gathered faster by their bytes' positions

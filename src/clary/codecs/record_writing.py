@@ -18,14 +18,11 @@ from clary.codecs.record_proto import (
     LABEL,
     SHAPE,
     VALUES,
-    Bytes,
-    Integers,
     delimited,
     delimiter,
     entry,
-    packed_varints,
-    varint,
 )
+from clary.codecs.varints import Bytes, Integers, packed_varints, varint
 from clary.errors import CallerError
 
 _BLOCK_BYTES = 1 << 20

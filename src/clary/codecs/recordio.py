@@ -1,4 +1,9 @@
-"""RecordIO-protobuf: each record is a protobuf message of one row."""
+"""RecordIO-protobuf: each record is a protobuf message of one row.
+
+Reading goes through `record_frames` (where records begin in a stream), `record_proto` (where the
+numbers lie in one message), `record_layout` (the same for many messages that are alike, without
+looking at each) and `record_rows` (the numbers as rows). `record_writing` goes back.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +16,11 @@ from clary.codecs.batch import Batch, Floats
 from clary.codecs.reading import Reading
 from clary.codecs.record_frames import HEADER_BYTES, Frames, Window, framed
 from clary.codecs.record_layout import SIDES, SLACK_BYTES, Path, Stencil, Table
-from clary.codecs.record_proto import (
-    BYTES,
-    FLOAT32,
-    FLOAT64,
-    INT32,
-    KEY,
-    Malformed,
-    Message,
-    parse,
-)
+from clary.codecs.record_proto import BYTES, FLOAT32, FLOAT64, INT32, KEY, Message, parse
 from clary.codecs.record_rows import batch as batch_of
 from clary.codecs.record_writing import write_dense, write_sparse
 from clary.codecs.rows import RowFault, RowRules
+from clary.codecs.varints import Malformed
 from clary.errors import CallerError
 
 _BATCH_BYTES = 4 << 20
