@@ -158,9 +158,13 @@ def _parted(folder: Path, name: str = "train") -> tuple[Floats, Floats]:
 
 
 def _table(path: Path) -> tuple[Floats, Floats]:
-    options = pyarrow.csv.ReadOptions(autogenerate_column_names=True)
-    label, *features = pyarrow.csv.read_csv(path, options).columns
-    return np.column_stack([column.to_numpy() for column in features]).astype(np.float32), label
+    single = {f"f{number}": pa.float32() for number in range(1 + sum(_LEVELS) + _NUMBERS)}
+    label, *features = pyarrow.csv.read_csv(
+        path,
+        pyarrow.csv.ReadOptions(column_names=list(single)),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=single),
+    ).columns
+    return np.column_stack([column.to_numpy() for column in features]), label.to_numpy()
 
 
 def _counts(folder: Path, name: str) -> tuple[csr_array, Floats]:
