@@ -114,6 +114,7 @@ class Serving:
     default_accept: str | None
     inference_output: tuple[str, ...]
     ensemble: bool
+    multi_model: bool
 
 
 def serving() -> Serving:
@@ -134,6 +135,7 @@ def serving() -> Serving:
         default_accept=os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or None,
         inference_output=tuple(name for name in chosen.split(",") if name),
         ensemble=os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() != "false",
+        multi_model=_flag("SAGEMAKER_MULTI_MODEL"),
     )
 
 

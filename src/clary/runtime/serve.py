@@ -50,8 +50,15 @@ def serve(model_path: Path, host: str, port: int) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _leave)
-    listener = bound(host, port)
     serving = settings.serving()
+    if serving.multi_model:
+        raise CallerError.of(
+            "environment variable SAGEMAKER_MULTI_MODEL",
+            "one server serves one model",
+            "true",
+            "Start a server for each model.",
+        )
+    listener = bound(host, port)
     model = load_model(model_path)
     _warm(model, serving)
     server = _Server(configuration(Endpoint(model, serving)))
