@@ -62,14 +62,14 @@ class Contest:
         )
         self.journal = Journal(run, self.loss.objective)
         self.validated = "validation" in run.channels
-        self.judges: Channel = run.channels.get("validation") or MemoryChannel(
+        self.held_out: Channel = run.channels.get("validation") or MemoryChannel(
             "train", survey.sample
         )
-        self.passes, self.judging = (
+        self.train_passes, self.held_out_passes = (
             Passes(channel, survey.preparation, self.training.batch_rows)
-            for channel in (run.train, self.judges)
+            for channel in (run.train, self.held_out)
         )
-        self.judged = 0
+        self.times_judged = 0
         self.is_over = False
         most = _MOST_SCORES // len(self.candidates)
         if int(run.params.num_calibration_samples) > most:
@@ -79,14 +79,14 @@ class Contest:
 
     def epoch(self, epoch: int) -> None:
         """Train all candidates for an epoch, judge them, and keep the state."""
-        losses = self.training.learn(self.passes, epoch, self._schedule(), self._stopped)
+        losses = self.training.learn(self.train_passes, epoch, self._schedule(), self._stopped)
         self._settle_step(self.training.groups[0].steps)
         unit = self.scaling.label_scale**self.loss.power
         self.journal.losses("train", epoch, losses * unit)
         verdict = self._judge([group.averaged() for group in self.training.groups])
         if self.validated:
             self.journal.losses("validation", epoch, verdict.losses * unit)
-        self.journal.epoch(epoch, self.passes.rows, self._watch(verdict, unit))
+        self.journal.epoch(epoch, self.train_passes.rows, self._watch(verdict, unit))
         stopped = self.run.cluster.all_reduce(np.array([float(self.run.stop)]))[0] > 0
         self.is_over = stopped or self.stopping.is_over
         if not stopped:
@@ -112,7 +112,7 @@ class Contest:
             }
             group.restore(named)
         self.stopping.restore(history["stopping"])
-        self.journal.curves, self.judged = history["curves"], history["judged"]
+        self.journal.curves, self.times_judged = history["curves"], history["times_judged"]
         self.run.resolved(lr_scheduler_step=history["lr_scheduler_step"])
         self.is_over = self.stopping.is_over
         self.run.log(f"going on from the checkpoint of epoch {epoch}")
@@ -155,7 +155,7 @@ class Contest:
         )
         if self.run.cluster.is_leader:
             channel = "validation" if self.validated else "train"
-            self.journal.scores(channel, kept.scores(self.judges, self.judged), kept)
+            self.journal.scores(channel, kept.scores(self.held_out, self.times_judged), kept)
         self.run.notes["curves"] = self.journal.figures(model)
         return kept
 
@@ -182,8 +182,8 @@ class Contest:
 
     def _judge(self, weights: list[Floats]) -> Verdict:
         keep = int(self.run.params.num_calibration_samples) if self._criterion else 0
-        verdict = self.training.judge(self.judging, self.judged, weights, keep)
-        self.judged += 1
+        verdict = self.training.judge(self.held_out_passes, self.times_judged, weights, keep)
+        self.times_judged += 1
         return verdict
 
     def _watch(self, verdict: Verdict, unit: float) -> dict[str, float]:
@@ -255,7 +255,7 @@ class Contest:
         history = {
             "stopping": self.stopping.state(),
             "curves": self.journal.curves,
-            "judged": self.judged,
+            "times_judged": self.times_judged,
             "lr_scheduler_step": self.run.params.lr_scheduler_step,
         }
         (folder / _HISTORY).write_text(json.dumps(history))

@@ -97,7 +97,7 @@ class ParallelModels:
         if weight == 0:
             return
         arrays = [self.weights, self.lag, *self.state]
-        parts = arrays if touched is None else [array.T[touched].T for array in arrays]
+        parts = arrays if touched is None else [array.T.take(touched, 0).T for array in arrays]
         gradient *= np.float32(1 / weight)
         self._step(gradient, schedule, parts[0], parts[1], parts[2:])
         if touched is not None:
@@ -219,7 +219,7 @@ class ParallelModels:
 
 def _scores(weights: Floats, batch: MiniBatch) -> Floats:
     """(models * outputs, rows)."""
-    part = weights.T if batch.touched is None else weights.T[batch.touched]
+    part = weights.T if batch.touched is None else weights.T.take(batch.touched, 0)
     # Transposing the narrow product costs BLAS less than multiplying by the rows transposed
     return np.ascontiguousarray((batch.features @ part).T)
 
