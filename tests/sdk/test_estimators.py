@@ -368,3 +368,13 @@ def test_an_output_folder_of_a_training_is_loaded_as_its_archive(tmp_path: Path)
     trees = XGBoost(objective="multi:softprob", num_round=2).fit(rows, words)
     trees.save(tmp_path / "model.tar.gz")
     assert clary.load(tmp_path).classes_.tolist() == trees.classes_.tolist()
+
+
+def test_times_of_survival_may_be_open() -> None:
+    rows, numbers = load_diabetes(return_X_y=True)
+    rows, low = rows.astype(np.float32), numbers.astype(np.float32)
+    high = np.where(np.arange(len(low)) % 3, low, np.inf).astype(np.float32)
+    ours = XGBoost(objective="survival:aft", num_round=5).fit(rows, np.column_stack([low, high]))
+    matrix = xgboost.DMatrix(rows, label_lower_bound=low, label_upper_bound=high)
+    theirs = xgboost.train({"objective": "survival:aft"}, matrix, 5)
+    np.testing.assert_allclose(ours.predict(rows), theirs.predict(matrix), rtol=1e-5)

@@ -112,7 +112,8 @@ class XGBoost(Supervised, algorithm="xgboost"):
 
         Args:
             X: numpy, scipy sparse, pandas, polars or pyarrow.
-            y: any values for classifiers, else numbers.
+            y: any values for classifiers, else numbers; for survival:aft also (rows, 2), from when
+                to when an event lies, where infinity means not yet.
             sample_weight: one weight a row.
             validation: (X, y) or (X, y, qid) held out for early stopping.
             qid: for ranking, the number of each row's query; it must not fall from row to row.
@@ -146,6 +147,9 @@ class XGBoost(Supervised, algorithm="xgboost"):
 
     def _gives_chances(self) -> bool:
         return self.objective in {"binary:logistic", "multi:softprob"}
+
+    def _takes_several(self) -> bool:
+        return bool(self.objective == "survival:aft")
 
     def _class_count(self) -> int:
         return int(self.params_.get("num_class") or 2)

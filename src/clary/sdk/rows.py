@@ -35,13 +35,13 @@ def features_of(estimator: Any, rows: Any, *, fitting: bool, missing: bool) -> F
 
 
 def labels_of(labels: Any, *, several: bool = False) -> npt.NDArray[Any]:
-    """(rows,) of whatever kind the labels are, or (rows, labels) for several; numbers are finite.
+    """(rows,) of whatever kind the labels are, or (rows, labels) for several.
 
     Raises:
-        ValueError: they are not one column, or not finite.
+        ValueError: one column is wanted, and they are several or not finite.
     """
     column = np.asarray(labels if several else column_or_1d(labels, warn=True))
-    if column.dtype.kind == "f":
+    if column.dtype.kind == "f" and not several:
         assert_all_finite(column, input_name="y")
     return column
 

@@ -87,6 +87,10 @@ class Supervised(Estimator):
     def _gives_chances(self) -> bool:
         """Whether its scores are probabilities of classes."""
 
+    def _takes_several(self) -> bool:
+        """Whether a row may have several labels."""
+        return self._target() == "multilabel"
+
     @abstractmethod
     def _class_count(self) -> int:
         """How many classes a loaded model tells apart."""
@@ -116,7 +120,7 @@ class Supervised(Estimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        labels = labels_of(y, several=self._target() == "multilabel")
+        labels = labels_of(y, several=self._takes_several())
         check_consistent_length(rows.features, labels)
         if self._target() in {"binary", "multiclass"}:
             labels = self._numbered(labels, fitting=fitting)
