@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from clary import settings
-from clary.codecs.content_type import CSV
+from clary.codecs.content_type import CSV, JSONLINES
 from clary.runtime import connection, endpoint
 from clary.runtime.endpoint import Endpoint
-from tests.runtime.conftest import Models
+from tests.runtime.conftest import Models, Trained
+from tests.runtime.forms import csv_of
 from tests.runtime.servers import thread_server
 
 ROW = b"5.1,3.5,1.4,0.2\n"
@@ -111,14 +112,18 @@ def test_requests_are_turned_away_when_waiting_ones_fill_the_memory(
     assert after.status == 200
 
 
-def test_many_clients_at_once_get_their_own_answers(app: Endpoint) -> None:
-    rows = [f"{4 + i / 50},3.5,1.4,0.2\n".encode() for i in range(100)]
-    with thread_server(app) as server:
-        alone = [server.invoke(row, CSV, CSV).body for row in rows]
+def test_many_clients_at_once_get_their_own_answers(trained: Trained) -> None:
+    rows = [csv_of(trained.rows[i : i + 1]) for i in range(100)]
+    with thread_server(Endpoint(trained.model, settings.serving())) as server:
+        alone = [server.invoke(row, CSV, JSONLINES).body for row in rows]
         with ThreadPoolExecutor(20) as clients:
-            together = list(clients.map(lambda row: server.invoke(row, CSV, CSV).body, rows))
+            together = list(clients.map(lambda row: server.invoke(row, CSV, JSONLINES).body, rows))
+        large = b"".join(rows) * 20
+        with ThreadPoolExecutor(4) as clients:
+            sent = [clients.submit(server.invoke, large, CSV, JSONLINES) for _ in range(8)]
     assert together == alone
-    assert len(set(alone)) > 90
+    assert len(set(alone)) > 10
+    assert len({one.result().body for one in sent}) == 1
 
 
 def _until(met: Any) -> None:
