@@ -6,6 +6,7 @@ float32 that is only safe near the origin: dense rows are moved by `origin`, a m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,8 +22,9 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.intp]
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
-# Fixed, so that sums have the same bits however many threads there are
-_CHUNK_ROWS = 1024
+# Chunks depend on the rows only, so that sums have the same bits however many threads there are;
+# they are as many as two, four or eight threads can share evenly
+_MOST_ROWS, _FEWEST_ROWS, _PIECES = 1024, 512, 8
 # Sparse rows fuller than this are quicker as dense ones
 _SPARSE_BELOW = 0.05
 
@@ -44,8 +46,10 @@ class Rows:
 
     def chunks(self) -> Iterator[Rows]:
         """The rows in pieces that one thread works on at a time."""
-        for start in range(0, self.count, _CHUNK_ROWS):
-            cut = slice(start, start + _CHUNK_ROWS)
+        rounds = max(1, math.ceil(self.count / (_MOST_ROWS * _PIECES)))
+        size = max(_FEWEST_ROWS, math.ceil(self.count / (rounds * _PIECES)))
+        for start in range(0, self.count, size):
+            cut = slice(start, start + size)
             yield Rows(self.features[cut], None if self.weights is None else self.weights[cut])
 
 

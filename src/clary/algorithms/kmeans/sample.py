@@ -23,7 +23,7 @@ from clary.algorithms.kmeans.assignment import (
 from clary.codecs.batch import Batch, Floats, concatenate
 
 # How far the sample may outgrow its size before it is cut back
-_SLACK = 1.25
+_SLACK = 1.5
 _LARGEST_EXPONENT = 700.0
 
 
