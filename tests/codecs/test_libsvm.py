@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.datasets import dump_svmlight_file, load_digits, load_svmlight_file
 
-from clary.codecs import libsvm
+from clary.codecs import libsvm, lines
 from clary.codecs.batch import Batch, concatenate
 from clary.codecs.reading import Reading
 from clary.errors import CallerError
@@ -126,7 +126,7 @@ class TestBothReaders:
 
 
 def test_rows_become_as_wide_as_the_highest_index_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libsvm, "_BLOCK_BYTES", 4096)
+    monkeypatch.setattr(lines.blocks, "__defaults__", (4096,))
     text = "1 2:1\n" * 1000 + "1 9:1\n" + "1 0:1\n" * 1000
     widths = [batch.width for batch in libsvm.decode(io.BytesIO(text.encode()), "x", Reading())]
     assert sorted(widths) == widths

@@ -32,7 +32,7 @@ _ODD = (b"(", b'"')
 
 
 def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
-    """The rows of a stream, in blocks of some MiB; blank lines are passed over.
+    """The rows of a stream, in blocks of about a MiB of text; blank lines are passed over.
 
     Fields are separated by commas, or by tabs, semicolons, bars or blanks where the first line has
     no comma. Blanks and quotes around numbers are allowed. An empty field is a missing value.

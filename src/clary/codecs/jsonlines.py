@@ -12,7 +12,7 @@ from clary.codecs.rows import RowFault, RowRules
 
 
 def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
-    """The rows of a stream of lines, in blocks of some MiB; blank lines are passed over.
+    """The rows of a stream of lines, in blocks of about a MiB of text; blank lines are passed over.
 
     Raises:
         CallerError: names `name`, the line (from 1), and the column or the field.

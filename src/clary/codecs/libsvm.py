@@ -32,8 +32,6 @@ _Doubles = npt.NDArray[np.float64]
 _Flags = npt.NDArray[np.bool_]
 _Places = npt.NDArray[np.integer[Any]]
 
-# Arrays that are several times as large as the text still fit the processor's cache
-_BLOCK_BYTES = 1 << 20
 # Line by line is quicker for fewer
 _FEW_BYTES = 4096
 _ENCODED_ENTRIES = 1 << 20
@@ -55,7 +53,7 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
     """
     if reading.label_size > 1:
         raise CallerError.of(name, "text/libsvm has one label", f"label_size={reading.label_size}")
-    blocks = lines.blocks(stream, name, _BLOCK_BYTES)
+    blocks = lines.blocks(stream, name)
     widest = 0
     for first in blocks:
         layout = libsvm_rows.layout_of(first, reading)

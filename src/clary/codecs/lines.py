@@ -17,7 +17,8 @@ from clary.errors import CallerError
 
 Result = TypeVar("Result")
 
-BLOCK_BYTES = 4 * 1024 * 1024
+# Arrays that are several times as large as the text still fit the processor's cache
+BLOCK_BYTES = 1024 * 1024
 LINE_BYTES = 16 * 1024 * 1024
 """The longest line that is read: a million columns and more."""
 
