@@ -188,7 +188,9 @@ def test_internal_names_of_the_platform_are_let_through() -> None:
 
 def test_an_alias_stands_for_its_name() -> None:
     assert Sample.parse({"size": 1, "reg": "3"}).lambda_ == 3
-    assert Sample.parse({"size": 1, "reg": "3", "lambda": "4"}).lambda_ == 4
+    assert Sample.parse({"size": 1, "reg": "3", "lambda": "3"}).lambda_ == 3
+    told = ["lambda under two names: the values must agree, got '3 and 4'"]
+    assert faults(**{"size": 1, "reg": "3", "lambda": "4"}) == told
 
 
 def test_rules_between_fields_are_asked_only_when_the_fields_are_right() -> None:

@@ -75,7 +75,7 @@ def manifest_of(folder: Path, thing: str, algorithm: str | None = None) -> Manif
     if manifest is None:
         return None
     if algorithm and manifest["algorithm"] != algorithm:
-        raise CallerError.of(thing, f"must be one of {algorithm}", manifest["algorithm"])
+        raise CallerError.of(thing, f"must be a model of {algorithm}", manifest["algorithm"])
     for name, digest in manifest["files"].items():
         path = folder / name
         if not path.is_file():

@@ -128,12 +128,13 @@ class Hyperparameters(BaseModel):
             target = aliases.get(name, name)
             if value is None or (target not in declared and cls.is_ignored(target)):
                 continue
-            if target in declared:
-                if target in given and name != target:
-                    continue
-                given[target] = value
-            else:
+            if target not in declared:
                 faults.append(_unknown(name, [*declared, *aliases]))
+            elif target in given and str(given[target]) != str(value):
+                both = f"{given[target]} and {value}"
+                faults.append(Fault(f"{target} under two names", "the values must agree", both))
+            else:
+                given[target] = value
         return given, faults
 
     @classmethod
