@@ -83,7 +83,7 @@ def test_a_model_made_elsewhere_is_recognized(saved: Path) -> None:
 
 
 def test_another_algorithms_model_is_refused(saved: Path) -> None:
-    with pytest.raises(CallerError, match=r"must be one of kmeans, got 'column-means'"):
+    with pytest.raises(CallerError, match=r"must be a model of kmeans, got 'column-means'"):
         load_model(saved, "kmeans")
 
 
