@@ -330,3 +330,14 @@ def test_a_stopped_training_keeps_what_it_has() -> None:
     # Of the first 300 rows only
     assert model.sizes is not None
     assert model.sizes.sum() == pytest.approx(300)
+
+
+def test_a_stopped_training_still_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for grace_seconds in (30.0, 0.0):
+        monkeypatch.setattr("clary.algorithms.kmeans.fit._GRACE_SECONDS", grace_seconds)
+        run = running(DIGITS, {"k": 10})
+        run.stopping.set()
+        found.append(ssd(fit(run).centers, DIGITS))
+    # At once: neither merging nor refining has an iteration left
+    assert found[0] < 0.95 * found[1]

@@ -212,6 +212,11 @@ def test_the_elbow_ends_where_rows_do() -> None:
     assert [list(clusters) for clusters, _ in curve.series.values()] == [[4, 5, 6]]
 
 
+def test_without_rows_enough_there_is_no_elbow() -> None:
+    model = fit(running(DIGITS[:6], {"k": 2}, options={"elbow": "7..9"}))
+    assert not any(isinstance(figure, Lines) for figure in model.figures(None))
+
+
 @pytest.mark.parametrize("text", ["", "2", "5..2", "0..3", "2..x", "2-20", "1..99999"])
 def test_an_elbow_that_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(CallerError, match=r"elbow: must be a rising range such as 2\.\.20"):

@@ -36,8 +36,10 @@ def numbers_of_clusters(options: Mapping[str, str]) -> range | None:
     return range(int(found[1]), int(found[2]) + 1)
 
 
-def elbow(rows: Rows, origin: Floats, sought: Sequence[int], rng: np.random.Generator) -> Lines:
-    """The curve over the numbers of clusters, as far as there are rows.
+def elbow(
+    rows: Rows, origin: Floats, sought: Sequence[int], rng: np.random.Generator
+) -> Lines | None:
+    """The curve over the numbers of clusters, as far as there are rows; None if there are too few.
 
     rows: a sample of the data.
     """
@@ -53,6 +55,8 @@ def elbow(rows: Rows, origin: Floats, sought: Sequence[int], rng: np.random.Gene
         return min(trial.msd for trial in trials)
 
     tried = [k for k in sought if k <= some.count]
+    if not tried:
+        return None
     found = list(ordered_map(msd, zip(tried, rng.spawn(len(tried)), strict=True)))
     return Lines(
         "Elbow",

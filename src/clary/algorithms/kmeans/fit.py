@@ -18,6 +18,7 @@ import numpy as np
 from clary.algorithms.kmeans.assignment import Doubles, Rows, Tally, tallied
 from clary.algorithms.kmeans.beginning import first_centers
 from clary.algorithms.kmeans.elbow import elbow, numbers_of_clusters
+from clary.algorithms.kmeans.lloyd import Lloyd
 from clary.algorithms.kmeans.merging import merged
 from clary.algorithms.kmeans.model import KMeansModel
 from clary.algorithms.kmeans.refinement import refined
@@ -40,6 +41,7 @@ _FEWEST_TRIALS, _MOST_TRIALS, _ALL_TRIED = 3, 10, 500
 _CENTERS_SIZE, _SAMPLE_SIZE = 2**22, 2**25
 _SAMPLE_ROWS, _SAMPLE_ROWS_A_CLUSTER = 20_000, 300
 _LARGEST = 1e17
+_GRACE_SECONDS = 30.0
 
 
 def fit(run: KMeansRun) -> KMeansModel:
@@ -58,15 +60,37 @@ def fit(run: KMeansRun) -> KMeansModel:
         epoch, centers = _resumed(run, width) or (0, first_centers(run, width, begin))
         sample, interrupted = _passes(run, centers, epoch, keep)
         drawn, strata = sample.drawn(centers.time, width), centers.summary(interrupted)
-        candidates = _candidates(run, strata, drawn, centers.origin)
-        if not candidates.weights_or_ones().any():
-            raise CallerError.of("channel train", "some row must have a weight above 0")
-        start = merged(run, candidates, centers.origin, merge)
-        found = refined(run, start.centers, drawn, strata, centers.origin, refine)
+        lloyd = _lloyd(run, centers.origin)
+        start = merged(run, _candidates(run, strata, drawn, centers.origin), lloyd, merge)
+        found = refined(run, start.centers, drawn, strata, lloyd, refine)
         run.report("train:msd", found.msd)
+        sought = None if run.stop else sought
         curve = elbow(drawn.rows, centers.origin, sought, bend) if sought else None
     positions = (found.centers + centers.origin).astype(np.float32)
     return KMeansModel(positions, run.params, found.counts, curve)
+
+
+class _Hurry:
+    """Whether it is some time ago that the training was asked to end.
+
+    A platform kills what does not end: SageMaker after 120 seconds.
+    """
+
+    def __init__(self, run: KMeansRun) -> None:
+        self._run = run
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        if not self._run.stop:
+            return False
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        return now - self._since >= _GRACE_SECONDS
+
+
+def _lloyd(run: KMeansRun, origin: Floats) -> Lloyd:
+    params = run.params
+    return Lloyd(params.local_lloyd_max_iter, params.local_lloyd_tol, origin, _Hurry(run))
 
 
 def _settle(run: KMeansRun, width: int) -> None:
@@ -164,6 +188,8 @@ def _candidates(
 ) -> Rows:
     """What is merged: the extra centers that stand for rows, or the sample if those are too few."""
     means, weights = strata
+    if not weights.any():
+        raise CallerError.of("channel train", "some row must have a weight above 0")
     live = weights > 0
     if live.sum() < run.params.k and drawn.rows.count:
         return drawn.rows

@@ -6,7 +6,7 @@ of several candidates at each step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,11 +43,15 @@ class Clustering:
 
 @dataclass(frozen=True)
 class Lloyd:
-    """When Lloyd's iterations end: the msd falls by less than the fraction `tol`, or at a cap."""
+    """When Lloyd's iterations end: the msd falls by less than the fraction `tol`, or at a cap.
+
+    hurry: whether they must end now, whatever they reached.
+    """
 
     max_iter: int
     tol: float
     origin: Floats
+    hurry: Callable[[], bool] = lambda: False
 
     def run(
         self,
@@ -66,6 +70,8 @@ class Lloyd:
             msd = tally.loss / float(tally.counts.sum())
             first = first if iteration else msd
             if iteration == self.max_iter or msd >= (1 - self.tol) * last:
+                break
+            if cluster.all_reduce(np.array([int(self.hurry())]))[0]:
                 break
             last = msd
             filled = tally.counts > 0

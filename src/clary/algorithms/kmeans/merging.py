@@ -16,12 +16,12 @@ from clary.kit.run import Run
 
 
 def merged(
-    run: Run[KMeansHyperparameters], candidates: Rows, origin: Floats, rng: np.random.Generator
+    run: Run[KMeansHyperparameters], candidates: Rows, lloyd: Lloyd, rng: np.random.Generator
 ) -> Clustering:
     """k centers of the candidates, the extra centers with their weights; the same on all hosts."""
     params = run.params
     run.log(f"merging {candidates.count} centers into {params.k}")
-    trial = partial(_trial, params, candidates, origin)
+    trial = partial(_trial, params, candidates, lloyd)
     trials: list[Clustering] = []
     for attempt in ordered_map(trial, rng.spawn(int(params.local_lloyd_num_trials))):
         run.log(f"attempt {len(trials)}: mean square distance {attempt.msd:.6g}")
@@ -37,15 +37,14 @@ def merged(
 
 
 def _trial(
-    params: KMeansHyperparameters, candidates: Rows, origin: Floats, rng: np.random.Generator
+    params: KMeansHyperparameters, candidates: Rows, lloyd: Lloyd, rng: np.random.Generator
 ) -> Clustering:
     if params.local_lloyd_init_method == "random":
         chosen = random_start(candidates, params.k, rng)
     else:
-        chosen = greedy_start(candidates, params.k, origin, rng)
+        chosen = greedy_start(candidates, params.k, lloyd.origin, rng)
     # Where fewer candidates differ, some centers are equal
-    start = dense_rows(candidates.features, np.resize(chosen, params.k), origin)
-    lloyd = Lloyd(params.local_lloyd_max_iter, params.local_lloyd_tol, origin)
+    start = dense_rows(candidates.features, np.resize(chosen, params.k), lloyd.origin)
     return lloyd.run(list(candidates.chunks()), start)
 
 

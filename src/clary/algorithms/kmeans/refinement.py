@@ -28,24 +28,23 @@ def refined(
     start: Doubles,
     drawn: Drawn,
     strata: tuple[Doubles, Doubles],
-    origin: Floats,
+    lloyd: Lloyd,
     rng: np.random.Generator,
 ) -> Clustering:
     """Better centers than `start`, (k, width).
 
     strata: means (K, width) and weights (K,) of all rows that went to each extra center.
     """
-    rows, lonely = _fitted(run, drawn, strata, origin)
+    rows, lonely = _fitted(run, drawn, strata, lloyd.origin)
     chunks = [*rows.chunks(), *lonely.chunks()]
-    lloyd = Lloyd(run.params.local_lloyd_max_iter, run.params.local_lloyd_tol, origin)
     found = lloyd.run(chunks, start, ordered_map, run.cluster)
     if found.msd >= (1 - _POOR) * found.first_msd:
         return found
     # As when rows come sorted: the first mini-batch, where all centers began, is like no other
     anew = start
     if rows.count:
-        chosen = greedy_start(rows, len(start), origin, rng)
-        anew = dense_rows(rows.features, np.resize(chosen, len(start)), origin)
+        chosen = greedy_start(rows, len(start), lloyd.origin, rng)
+        anew = dense_rows(rows.features, np.resize(chosen, len(start)), lloyd.origin)
     other = lloyd.run(chunks, run.cluster.broadcast(anew), ordered_map, run.cluster)
     return min(found, other, key=lambda clustering: clustering.msd)
 
