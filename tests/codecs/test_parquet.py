@@ -4,6 +4,8 @@ import datetime
 import gzip
 import io
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +115,14 @@ def test_what_cannot_be_searched_is_read_all_the_same() -> None:
     for stream in (Pipe(data), compressed):
         [batch] = parquet.decode(stream, "t.parquet", Reading())  # type: ignore[arg-type]
         assert batch.features.tolist() == [[2]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = partial(open, "/dev/full", "wb")
+    monkeypatch.setattr(parquet.tempfile, "TemporaryFile", full)
+    with pytest.raises(CallerError, match=r"t\.parquet: must fit .* got 'a full disk'\. TMPDIR"):
+        list(parquet.decode(Pipe(_file({"y": [1], "a": [2]})), "t.parquet", Reading()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def parse(text: bytes) -> Any:
     except ValueError as fault:
         what, _, place = str(fault).rpartition(" at line ")
         line, column = map(int, place.split(" column "))
-        before = sum(len(each) + 1 for each in text.split(b"\n")[: line - 1])
+        before = 0
+        for _ in range(line - 1):
+            before = text.index(b"\n", before) + 1
         at = before + max(0, column - 1)
         # All of a word, in the middle of which the fault may be
         word = _WORD_SO_FAR.search(text, max(before, at - _SHOWN_BYTES), at)

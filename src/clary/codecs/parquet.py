@@ -5,15 +5,16 @@ Row groups are read in pieces; a stream that cannot be searched is put in a temp
 
 from __future__ import annotations
 
+import errno
 import gzip
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby, islice
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import IO, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -241,10 +242,26 @@ def _searchable(stream: BinaryIO, name: str) -> Iterator[BinaryIO | None]:
     elif stream.seekable() and not isinstance(stream, gzip.GzipFile):
         yield stream
     else:
-        with tempfile.TemporaryFile() as file:
-            file.write(head)
-            shutil.copyfileobj(stream, file, 1 << 20)
+        with _copied(head, stream, name) as file:
             yield cast(BinaryIO, file)
+
+
+def _copied(head: bytes, stream: BinaryIO, name: str) -> IO[bytes]:
+    """A temporary file with the head and the rest of a stream."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        file.write(head)
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.flush()
+    except OSError as error:
+        # Closing writes what is left, in vain again
+        with suppress(OSError):
+            file.close()
+        if error.errno != errno.ENOSPC:
+            raise
+        rule = f"must fit {tempfile.gettempdir()}, as Parquet is read from its end"
+        raise CallerError.of(name, rule, "a full disk", "TMPDIR names another place.") from error
+    return file
 
 
 def _groups(batches: Iterable[Batch]) -> Iterator[Batch]:
