@@ -152,14 +152,14 @@ class KMeans(_KMeans):
     ) -> None: ...
 
 class PCA(_PCA):
-    """Principal Component Analysis (PCA). Finds the directions in which rows vary most, in one pass over the data.
+    """Principal Component Analysis (PCA). Finds the directions in which rows vary most, in one pass over the data or two.
 
     Args:
         feature_dim: Number of input features. Read from the data when left out.
-        mini_batch_size: Rows in a mini-batch; when left out, 500 or as many as there are. Changes nothing but the rhythm of progress. Read from the data when left out.
+        mini_batch_size: Rows in a mini-batch. The components do not depend on it. Read from the data when left out.
         num_components: Number of components to keep.
         algorithm_mode: Exact covariance, or a randomized sketch of it for many features.
-        extra_components: Columns of the sketch beyond num_components; -1 means as many again, 10 at least. Used when algorithm_mode is randomized.
+        extra_components: More of them make the sketch wider and the components more exact; -1 means as many as num_components, 10 at least. Used when algorithm_mode is randomized.
         subtract_mean: Center the data in training and at inference.
     """
 

@@ -99,6 +99,10 @@ class Run(Generic[P]):
         """Whether someone asked the training to end; look once a batch."""
         return self.stopping.is_set()
 
+    def stopped_anywhere(self) -> bool:
+        """Whether any host is to end: all agree on it, so every host must ask."""
+        return bool(self.cluster.all_reduce(np.array([int(self.stop)]))[0])
+
     def log(self, text: str) -> None:
         """One line for whoever reads the log; only the leader's is shown."""
         if self.cluster.is_leader:

@@ -14,8 +14,6 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from clary import settings
 from clary.algorithms import declaration, fit_of
 from clary.codecs.batch import Batch
@@ -157,7 +155,7 @@ class _Outcome:
 
 def _trained(run: Run[Any], channels: Channels, layout: Layout) -> _Outcome:
     """Fit, write, and score, on every host."""
-    if _anyone_stopped(run):
+    if run.stopped_anywhere():
         raise Stopped
     for line in channels.described():
         run.log(line)
@@ -170,7 +168,7 @@ def _trained(run: Run[Any], channels: Channels, layout: Layout) -> _Outcome:
         began = perf_counter()
         write_model(model, layout.model)
         write_seconds = perf_counter() - began
-    if "test" in run.channels and not _anyone_stopped(run):
+    if "test" in run.channels and not run.stopped_anywhere():
         scores = evaluated(model, run.channels["test"], run.cluster, channels.is_sharded("test"))
         _report_scores(run, scores, model)
     return _Outcome(model, channels.facts(run.cluster, widths), held_out, write_seconds)
@@ -238,11 +236,6 @@ def _show(report: Report, outcome: _Outcome, run: Run[Any], layout: Layout) -> N
     except Exception:
         run.log(f"the report goes without pictures: {traceback.format_exc()}")
         write_report(report, layout.output_data)
-
-
-def _anyone_stopped(run: Run[Any]) -> bool:
-    """Whether any host was asked to end; all agree on it."""
-    return bool(run.cluster.all_reduce(np.array([int(run.stop)]))[0])
 
 
 def _cluster(resources: Resources, rendezvous: str | None, layout: Layout) -> Cluster:

@@ -1,12 +1,13 @@
-"""PCA in one pass over the data, for any number of rows.
+"""PCA in one or two passes over the data, for any number of rows.
 
 Stages: choose a shift from the first rows; sum over chunks of rows, on every host its own; add up
 the hosts; center; solve.
 
 Regular mode sums the scatter matrix Σ x xᵀ (width² numbers) and takes its top eigenvectors.
-Randomized mode sums its product with a random matrix of orthonormal columns and recovers the
-eigenvectors by the stabilized Nyström method, algorithm 3 of J. Tropp, A. Yurtsever, M. Udell and
-V. Cevher, "Fixed-rank approximation of a positive-semidefinite matrix from streaming data" (2017).
+Randomized mode sums its product with a random matrix, the sketch, and in a second pass its product
+with what came out: one step of subspace iteration. Eigenvectors are recovered from that by the
+stabilized Nyström method, algorithm 3 of J. Tropp, A. Yurtsever, M. Udell and V. Cevher,
+"Fixed-rank approximation of a positive-semidefinite matrix from streaming data" (2017).
 """
 
 from __future__ import annotations
@@ -17,11 +18,18 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
 from clary.algorithms.pca.model import PCAModel
-from clary.algorithms.pca.moments import CHUNK_ROWS, Floats, Numbers, Sums, summed
+from clary.algorithms.pca.moments import (
+    THIN_CHUNK_ROWS,
+    Floats,
+    Numbers,
+    Sums,
+    chunk_rows,
+    is_thin,
+    summed,
+)
 from clary.algorithms.pca.spec import PCAHyperparameters
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
@@ -33,10 +41,12 @@ PCARun: TypeAlias = Run[PCAHyperparameters]
 
 _SHIFT_ROWS = 1000
 _LEAST_EXTRA = 10
-# One pass over slowly falling spectra (images of digits) needs a wide sketch: with these the
-# components keep 99 % of what the exact ones keep; with num_components + extra columns, 88 to 97 %.
-_LEAST_COLUMNS = 100
-_OVERSAMPLING = 3
+# With so many columns and two passes the components keep 99 % of what the exact ones keep even of
+# slowly falling spectra; with num_components + extra columns and one pass, 88 to 97 %
+_OVERSAMPLING, _MORE_COLUMNS = 2, 50
+# Up to eight times the sketch's columns the scatter matrix takes fewer operations, and up to this
+# width little memory
+_EXACT_COLUMNS, _EXACT_WIDTH = 8, 4096
 
 
 def fit(run: PCARun) -> PCAModel:
@@ -47,11 +57,12 @@ def fit(run: PCARun) -> PCAModel:
     """
     first = run.train.sample(_SHIFT_ROWS)
     width = _settle(run, first)
+    rows = THIN_CHUNK_ROWS if is_thin(first) else chunk_rows(width)
     shift, sketch = _shift(run, first, width), _sketch(run, width)
-    sums = summed(_chunks(run, width), shift, sketch).over(run.cluster)
-    _check_rows(run, sums.count)
-    mean = shift + sums.total / sums.count
-    sums = _centered(sums, sketch) if run.params.subtract_mean else sums
+    sums, mean = _pass(run, rows, shift, sketch, epoch=0)
+    if sketch is not None and not run.stopped_anywhere():
+        sketch = _refined(sums.product, sketch)
+        sums, mean = _pass(run, rows, shift, sketch, epoch=1)
     with one_thread_blas():
         values, vectors = _solved(run, sums, sketch)
     model = PCAModel(
@@ -68,7 +79,10 @@ def fit(run: PCARun) -> PCAModel:
 def _settle(run: PCARun, first: Batch) -> int:
     """The width of the rows; what was left out is settled."""
     width = settle_feature_dim(run, first)
-    run.resolved(mini_batch_size=run.params.mini_batch_size or min(500, first.rows))
+    if run.params.mini_batch_size is None:
+        run.resolved(mini_batch_size=max(1, min(500, first.rows)))
+    else:
+        run.log("mini_batch_size: no effect, the components do not depend on it")
     if run.params.num_components > width:
         rule = f"must be at most feature_dim, {width}"
         raise CallerError.of("num_components", rule, run.params.num_components)
@@ -87,36 +101,56 @@ def _check_rows(run: PCARun, rows: int) -> None:
 
 
 def _shift(run: PCARun, first: Batch, width: int) -> Floats:
-    """A point near the mean, the same on all hosts; 0 where the data is not to be centered."""
+    """A point near the mean, the same on all hosts; 0 for thin rows and without a mean."""
     shift = np.zeros(width, dtype=np.float32)
-    if run.params.subtract_mean:
+    if run.params.subtract_mean and first.rows and not is_thin(first):
         shift[: first.width] = first.dense().mean(axis=0, dtype=np.float64)
     return np.asarray(run.cluster.broadcast(shift), dtype=np.float32)
 
 
 def _sketch(run: PCARun, width: int) -> Floats | None:
-    """(width, columns) float32 with orthonormal columns; None where it would be square."""
+    """(width, columns), nearly orthonormal; None where the exact way is no dearer."""
     params = run.params
     extra = params.extra_components
     if extra < 0:
         extra = max(_LEAST_EXTRA, params.num_components)
-    columns = max(_LEAST_COLUMNS, _OVERSAMPLING * (params.num_components + extra))
-    if params.algorithm_mode == "regular" or columns >= width:
+    columns = _OVERSAMPLING * (params.num_components + extra) + _MORE_COLUMNS
+    exact = max(columns, min(_EXACT_COLUMNS * columns, _EXACT_WIDTH))
+    if params.algorithm_mode == "regular" or width <= exact:
         return None
+    drawn = run.rng.standard_normal((width, columns), dtype=np.float32)
+    return np.asarray(drawn / np.float32(np.sqrt(width)))
+
+
+def _refined(product: Numbers, sketch: Floats) -> Floats:
+    """A sketch whose columns, nearly orthonormal, span those of A times the old one."""
     with one_thread_blas():
-        return np.linalg.qr(run.rng.normal(size=(width, columns)))[0].astype(np.float32)
+        columns, _ = _shifted(product, sketch)
+        columns /= np.linalg.norm(columns)
+        turn = linalg.inv(linalg.cholesky(columns.T @ columns))
+        return np.asarray(columns.astype(np.float32) @ turn.astype(np.float32))
 
 
-def _chunks(run: PCARun, width: int) -> Iterator[Batch]:
-    """The rows of this host, with progress said as they pass."""
+def _pass(
+    run: PCARun, rows: int, shift: Floats, sketch: Floats | None, epoch: int
+) -> tuple[Sums, Numbers]:
+    """The sums over all hosts' rows of an epoch, centered if they are to be, and the mean."""
+    sums = summed(_chunks(run, len(shift), rows, epoch), shift, sketch).over(run.cluster)
+    _check_rows(run, sums.count)
+    mean = shift + sums.total / sums.count
+    run.progress(100.0 if sketch is None else 50.0 * (epoch + 1))
+    return (_centered(sums, sketch) if run.params.subtract_mean else sums), mean
+
+
+def _chunks(run: PCARun, width: int, rows: int, epoch: int) -> Iterator[Batch]:
+    """The rows of this host."""
     started, seen = time.perf_counter(), 0
-    for batch in run.train.batches(CHUNK_ROWS):
+    for batch in run.train.batches(rows, epoch):
         yield replace(batch, features=features_of(batch, width, "train"))
         seen += batch.rows
         if run.stop:
             run.log(f"stopped after {seen} rows; the components are those of these rows")
             break
-    run.progress(100.0)
     run.throughput(seen / max(time.perf_counter() - started, 1e-9))
 
 
@@ -137,18 +171,25 @@ def _solved(run: PCARun, sums: Sums, sketch: Floats | None) -> tuple[Numbers, Nu
     return values, vectors
 
 
-def _nystrom(
-    product: Numbers, sketch: npt.NDArray[np.float64], keep: int
-) -> tuple[Numbers, Numbers]:
-    """Eigenpairs of A from A times the sketch; a small shift keeps the Cholesky factor whole."""
-    nudge = np.sqrt(product.shape[0]) * np.finfo(np.float32).eps * np.linalg.norm(product, 2)
-    shifted = product + nudge * sketch
+def _nystrom(product: Numbers, sketch: Numbers, keep: int) -> tuple[Numbers, Numbers]:
+    """Eigenpairs of A from A times the sketch."""
+    shifted, nudge = _shifted(product, sketch)
     inner = sketch.T @ shifted
-    factor = np.linalg.cholesky((inner + inner.T) / 2)
-    half = linalg.solve_triangular(factor, shifted.T, lower=True).T
-    vectors, roots, _ = np.linalg.svd(half, full_matrices=False)
-    values = np.maximum(roots**2 - nudge, 0)
-    return values[:keep][::-1], vectors[:, :keep][:, ::-1]
+    # With A + nudge = H Hᵀ for H = shifted · turn, the eigenvectors are H's left singular ones
+    turn = linalg.inv(linalg.cholesky((inner + inner.T) / 2))
+    gram = turn.T @ (shifted.T @ shifted) @ turn
+    size = len(gram)
+    values, right = linalg.eigh(gram, subset_by_index=(size - keep, size - 1))
+    vectors = shifted @ (turn @ right / np.sqrt(values))
+    return np.maximum(values - nudge, 0), vectors
+
+
+def _shifted(product: Numbers, sketch: Numbers | Floats) -> tuple[Numbers, float]:
+    """A + nudge times the sketch, in the product's place: Cholesky factors stay whole by it."""
+    relative = np.sqrt(len(product)) * np.finfo(np.float32).eps
+    nudge = max(float(relative * np.linalg.norm(product)), float(np.finfo(np.float32).tiny))
+    product += nudge * sketch
+    return product, nudge
 
 
 def _signed(vectors: Numbers) -> Numbers:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from clary.algorithms.pca.moments import chunk_rows
 from clary.algorithms.pca.spec import ALGORITHM, PCAHyperparameters
 from clary.codecs import ndarray_list
 from clary.codecs.batch import Batch
@@ -23,7 +24,6 @@ from clary.spec.algorithm import Algorithm
 _FILE = "model_algo-1"
 # The total variance, which SageMaker's file does not hold.
 _STATISTICS = ".statistics.json"
-_CHUNK_ROWS = 4096
 _SHOWN_COMPONENTS = 12
 _SHOWN_FEATURES = 40
 _SHOWN_POINTS = 1500
@@ -68,14 +68,14 @@ class PCAModel(Model):
     def predict(self, batch: Batch) -> Outputs:
         check_width(self, batch)
         if batch.is_sparse:
-            projected = self._narrowed(batch.width).T @ batch.sparse().T
-            return {"projection": np.ascontiguousarray(projected.T - self._offset())}
+            # Rows without a declared width may be narrower: what they lack is 0
+            return {"projection": batch.sparse() @ self.v[: batch.width] - self._offset()}
         x = batch.dense()
         return {"projection": (x if self.mean is None else x - self.mean) @ self.v}
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
         kept = total = 0.0
-        for part in ordered_map(self._energies, channel.batches(_CHUNK_ROWS)):
+        for part in ordered_map(self._energies, channel.batches(chunk_rows(self.width))):
             kept, total = kept + part[0], total + part[1]
         return {"test:explained_variance": kept / total if total else 1.0}
 
@@ -136,17 +136,19 @@ class PCAModel(Model):
 
     def _energies(self, batch: Batch) -> tuple[float, float]:
         """Squared lengths of the rows' projections, and of the rows."""
-        check_width(self, batch)
-        rows = batch.dense()
-        x = np.pad(rows, ((0, 0), (0, self.width - rows.shape[1])))
-        x = x if self.mean is None else x - self.mean
-        projection = x @ self.v
+        projection = self.predict(batch)["projection"]
         kept = np.einsum("ij,ij->", projection, projection, dtype=np.float64)
-        return float(kept), float(np.einsum("ij,ij->", x, x, dtype=np.float64))
+        return float(kept), self._squares(batch)
 
-    def _narrowed(self, width: int) -> npt.NDArray[np.float32]:
-        """Sparse rows without a declared width may be narrower: what they lack is 0."""
-        return self.v[:width]
+    def _squares(self, batch: Batch) -> float:
+        """Sum of the rows' squared distances from the mean."""
+        mean = np.zeros(self.width) if self.mean is None else self.mean.astype(np.float64)
+        if not batch.is_sparse:
+            x = batch.dense() - mean
+            return float(np.einsum("ij,ij->", x, x))
+        x = batch.sparse().astype(np.float64)
+        across = float(x.sum(axis=0) @ mean[: batch.width])
+        return float(x.data @ x.data) - 2 * across + batch.rows * float(mean @ mean)
 
     def _offset(self) -> npt.NDArray[np.float32]:
         zero = np.zeros(len(self.s), dtype=np.float32)

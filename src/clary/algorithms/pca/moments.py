@@ -1,7 +1,8 @@
 """What one pass over the rows keeps of them: sums that can be added up in any division of the rows.
 
 Rows are taken relative to a shift near their mean, so that float32 products lose nothing to large
-offsets; sums over chunks are float64.
+offsets; sums over chunks are float64. Thin rows, sparse ones with few entries, have no shift and
+are never made dense.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import sparray
 
 from clary.codecs.batch import Batch
 from clary.kit.cluster import Cluster
@@ -21,7 +23,11 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 # Rows multiplied at once: fixed, since another cut would be another rounding.
-CHUNK_ROWS = 4096
+_CHUNK_ROWS = 4096
+THIN_CHUNK_ROWS = 16384
+_CHUNK_VALUES = 1 << 24
+# Up to here sparse products are quicker than dense ones
+_THIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,16 @@ class Sums:
     squares: float
     count: int
 
-    def plus(self, other: Sums) -> Sums:
-        """The sums over both sets of rows; the larger array is reused."""
-        self.product.__iadd__(other.product)
-        self.total.__iadd__(other.total)
-        return Sums(
-            self.product, self.total, self.squares + other.squares, self.count + other.count
-        )
+    def plus(self, part: Part) -> Sums:
+        """The sums with those of more rows; our arrays are reused."""
+        if isinstance(part.product, sparray):
+            entries = part.product.tocoo()
+            self.product[entries.row, entries.col] += entries.data
+        else:
+            self.product.__iadd__(part.product)
+        self.total.__iadd__(part.total)
+        squares, count = self.squares + part.squares, self.count + part.count
+        return Sums(self.product, self.total, squares, count)
 
     def over(self, cluster: Cluster) -> Sums:
         """The sums over all hosts' rows."""
@@ -52,6 +61,26 @@ class Sums:
         scalars = cluster.all_reduce(np.array([self.squares, self.count], dtype=np.float64))
         product, total = cluster.all_reduce(self.product), cluster.all_reduce(self.total)
         return Sums(product, total, float(scalars[0]), int(scalars[1]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The sums over a chunk, whose product may be float32 or sparse."""
+
+    product: Numbers | Floats | sparray
+    total: Numbers
+    squares: float
+    count: int
+
+
+def chunk_rows(width: int) -> int:
+    """How many rows are multiplied at once."""
+    return min(_CHUNK_ROWS, max(1, _CHUNK_VALUES // width))
+
+
+def is_thin(batch: Batch) -> bool:
+    """Whether rows are sparse, with so few entries that they had better stay so."""
+    return batch.is_sparse and batch.sparse().nnz <= _THIN * batch.rows * batch.width
 
 
 def summed(batches: Iterable[Batch], shift: Floats, sketch: Floats | None) -> Sums:
@@ -67,10 +96,19 @@ def summed(batches: Iterable[Batch], shift: Floats, sketch: Floats | None) -> Su
     return sums
 
 
-def _of_chunk(batch: Batch, shift: Floats, sketch: Floats | None) -> Sums:
+def _of_chunk(batch: Batch, shift: Floats, sketch: Floats | None) -> Part:
+    if is_thin(batch) and not shift.any():
+        return _of_thin_chunk(batch, sketch)
     x = batch.dense() - shift if shift.any() else batch.dense()
     # numpy computes half of x.T @ x only: the other half is its mirror
     product = x.T @ x if sketch is None else x.T @ (x @ sketch)
     total = x.sum(axis=0, dtype=np.float64)
     squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64))
-    return Sums(product.astype(np.float64), total, squares, batch.rows)
+    return Part(product, total, squares, batch.rows)
+
+
+def _of_thin_chunk(batch: Batch, sketch: Floats | None) -> Part:
+    x = batch.sparse()
+    exact = x.astype(np.float64)
+    product = exact.T @ exact if sketch is None else x.T @ (x @ sketch)
+    return Part(product, exact.sum(axis=0), float(exact.data @ exact.data), batch.rows)

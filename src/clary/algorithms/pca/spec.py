@@ -16,10 +16,10 @@ class PCAHyperparameters(Hyperparameters):
     """Hyperparameters of PCA."""
 
     feature_dim: int | None = integer("Number of input features.", required=True, inferred=True, min=1)
-    mini_batch_size: int | None = integer("Rows in a mini-batch; when left out, 500 or as many as there are. Changes nothing but the rhythm of progress.", required=True, inferred=True, min=1)
+    mini_batch_size: int | None = integer("Rows in a mini-batch. The components do not depend on it.", required=True, inferred=True, min=1)
     num_components: int = integer("Number of components to keep.", required=True, min=1)
     algorithm_mode: Literal["regular", "randomized"] = choice("Exact covariance, or a randomized sketch of it for many features.", "regular", "randomized", default="regular")
-    extra_components: int = integer("Columns of the sketch beyond num_components; -1 means as many again, 10 at least.", default=-1, min=-1, when="algorithm_mode is randomized")
+    extra_components: int = integer("More of them make the sketch wider and the components more exact; -1 means as many as num_components, 10 at least.", default=-1, min=-1, when="algorithm_mode is randomized")
     subtract_mean: bool = boolean("Center the data in training and at inference.", default=True)
 
     ignored: ClassVar[frozenset[str]] = frozenset({"epochs", "force_dense"})
@@ -28,7 +28,7 @@ class PCAHyperparameters(Hyperparameters):
 ALGORITHM = Algorithm(
     name="pca",
     title="Principal Component Analysis (PCA)",
-    summary="Finds the directions in which rows vary most, in one pass over the data.",
+    summary="Finds the directions in which rows vary most, in one pass over the data or two.",
     learning="unsupervised",
     problem_types=("dimensionality_reduction",),
     images=("pca",),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xgboost
@@ -119,7 +118,7 @@ def _boosted(
         if watch and watch.see(round_, scores, booster):
             run.log(f"stopped early: the best round is [{watch.best_round}]")
             break
-        stopped = _is_stopped(run)
+        stopped = run.stopped_anywhere()
         progress.save(run, booster, at_once=stopped)
         if stopped:
             run.log(f"stopped after round [{round_}]: the model is that of the rounds so far")
@@ -215,8 +214,3 @@ def _check_constraints(params: XGBoostHyperparameters, width: int) -> None:
         raise CallerError.of(
             "interaction_constraints", f"features are 0 to {width - 1} here", highest
         )
-
-
-def _is_stopped(run: Run[Any]) -> bool:
-    """Whether any host was asked to stop; all hosts agree on it."""
-    return bool(run.cluster.all_reduce(np.array([int(run.stop)]))[0])
