@@ -17,7 +17,13 @@ from sklearn.linear_model import (
     LogisticRegression,
     QuantileRegressor,
 )
-from sklearn.metrics import log_loss, mean_pinball_loss, mean_squared_error, roc_auc_score
+from sklearn.metrics import (
+    log_loss,
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_squared_error,
+    roc_auc_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -128,6 +134,18 @@ def test_huber_loss_stands_outliers_as_huber_regression_does() -> None:
     assert mean_squared_error(clean, score) <= 1.05 * mean_squared_error(clean, best)
     square = trained({"predictor_type": REGRESSOR}, spoiled)[0].predict(batch)["score"]
     assert mean_squared_error(clean, square) > 2 * mean_squared_error(clean, score)
+
+
+def test_huber_loss_with_a_small_delta_is_the_absolute_loss() -> None:
+    batch = rows(REGRESSOR)
+    label = 1000 * batch.labels()  # as prices are; delta is 1
+    large = Batch(batch.features, label)
+    errors = {}
+    for loss in ("huber_loss", "absolute_loss"):
+        params = {"predictor_type": REGRESSOR, "loss": loss, "epochs": 60}
+        score = trained(params, large)[0].predict(large)["score"]
+        errors[loss] = mean_absolute_error(label, score)
+    assert errors["huber_loss"] == pytest.approx(errors["absolute_loss"], rel=0.01)
 
 
 @pytest.mark.parametrize("loss", ["eps_insensitive_squared_loss", "eps_insensitive_absolute_loss"])

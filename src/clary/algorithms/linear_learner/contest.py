@@ -81,7 +81,7 @@ class Contest:
         """Train all candidates for an epoch, judge them, and keep the state."""
         losses = self.training.learn(self.train_passes, epoch, self._schedule(), self._stopped)
         self._settle_step(self.training.groups[0].steps)
-        unit = self.scaling.label_scale**self.loss.power
+        unit = self.loss.unit
         self.journal.losses("train", epoch, losses * unit)
         verdict = self._judge([group.averaged() for group in self.training.groups])
         if self.validated:

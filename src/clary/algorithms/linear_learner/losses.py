@@ -24,13 +24,13 @@ _STEEPEST = np.float32(80.0)
 
 @dataclass(frozen=True)
 class Loss:
-    """`objective` names it in the log; `power` is how its value grows with the label's unit.
+    """`objective` names it in the log; `unit` is what a value of 1 is for labels as they came.
 
     `vector` says that scores come with an axis of outputs.
     """
 
     objective: str
-    power: int
+    unit: float
     measure: Callable[[Floats, Labels], Floats]
     vector: bool = False
 
@@ -42,24 +42,28 @@ def loss_of(params: LinearLearnerHyperparameters, unit: float = 1.0) -> Loss:
     scaling labels changes nothing but the conditioning.
     """
     delta = np.float32(params.huber_delta / unit)
+    # Errors are mostly far beyond a small delta; slopes of that size would be lost beside penalties
+    largest_slope = np.float32(min(1, delta))
     allowed = np.float32(params.loss_insensitivity / unit)
     quantile, margin = np.float32(params.quantile), np.float32(params.margin)
     if params.predictor_type == "multilabel_classifier":
-        return Loss("multilabel_cross_entropy", 0, _multilabel, vector=True)
+        return Loss("multilabel_cross_entropy", 1, _multilabel, vector=True)
     return {
-        "logistic": Loss("binary_classification_cross_entropy", 0, _logistic),
-        "hinge_loss": Loss("hinge", 0, lambda z, y: _hinge(z, y, margin)),
-        "softmax_loss": Loss("multiclass_cross_entropy", 0, _softmax, vector=True),
-        "squared_loss": Loss("mse", 2, _squared),
-        "absolute_loss": Loss("absolute", 1, _absolute),
+        "logistic": Loss("binary_classification_cross_entropy", 1, _logistic),
+        "hinge_loss": Loss("hinge", 1, lambda z, y: _hinge(z, y, margin)),
+        "softmax_loss": Loss("multiclass_cross_entropy", 1, _softmax, vector=True),
+        "squared_loss": Loss("mse", unit**2, _squared),
+        "absolute_loss": Loss("absolute", unit, _absolute),
         "eps_insensitive_squared_loss": Loss(
-            "eps_insensitive_squared", 2, lambda z, y: _insensitive_squared(z, y, allowed)
+            "eps_insensitive_squared", unit**2, lambda z, y: _insensitive_squared(z, y, allowed)
         ),
         "eps_insensitive_absolute_loss": Loss(
-            "eps_insensitive_absolute", 1, lambda z, y: _insensitive_absolute(z, y, allowed)
+            "eps_insensitive_absolute", unit, lambda z, y: _insensitive_absolute(z, y, allowed)
         ),
-        "quantile_loss": Loss("quantile", 1, lambda z, y: _quantile(z, y, quantile)),
-        "huber_loss": Loss("huber", 2, lambda z, y: _huber(z, y, delta)),
+        "quantile_loss": Loss("quantile", unit, lambda z, y: _quantile(z, y, quantile)),
+        "huber_loss": Loss(
+            "huber", unit**2 * float(largest_slope), lambda z, y: _huber(z, y, delta, largest_slope)
+        ),
     }[params.loss]
 
 
@@ -139,9 +143,10 @@ def _quantile(scores: Floats, labels: Labels, quantile: np.float32) -> Floats:
     return values
 
 
-def _huber(scores: Floats, labels: Labels, delta: np.float32) -> Floats:
+def _huber(scores: Floats, labels: Labels, delta: np.float32, unit: np.float32) -> Floats:
+    """The Huber loss, divided by `unit`."""
     scores -= labels
     slopes: Floats = np.clip(scores, -delta, delta)
     values: Floats = slopes * (scores - np.float32(0.5) * slopes)
-    scores[...] = slopes
-    return values
+    np.divide(slopes, unit, out=scores)
+    return values / unit
