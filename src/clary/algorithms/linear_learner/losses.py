@@ -43,7 +43,7 @@ def loss_of(params: LinearLearnerHyperparameters, unit: float = 1.0) -> Loss:
     """
     delta = np.float32(params.huber_delta / unit)
     # Errors are mostly far beyond a small delta; slopes of that size would be lost beside penalties
-    largest_slope = np.float32(min(1, delta))
+    largest_slope = np.float32(min(1.0, float(delta)))
     allowed = np.float32(params.loss_insensitivity / unit)
     quantile, margin = np.float32(params.quantile), np.float32(params.margin)
     if params.predictor_type == "multilabel_classifier":
