@@ -188,3 +188,13 @@ def test_the_features_that_count_most_are_told_by_weight_and_deviation() -> None
     same = {figure.title: figure for figure in model.figures(sparse)}["Features that count most"]
     assert isinstance(same, Bars)
     np.testing.assert_allclose(same.values, shown.values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("delta", [0.25, 20.0])
+def test_the_objective_is_in_the_labels_unit(delta: float) -> None:
+    batch = rows("regressor")
+    model = model_of("regressor", loss="huber_loss", huber_delta=delta)
+    error = np.abs(model.predict(batch)["score"].astype(float) - batch.label)
+    huber = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)).mean()
+    found = model.evaluate(MemoryChannel("test", batch))["test:objective_loss"]
+    assert found == pytest.approx(huber, rel=1e-4)

@@ -232,7 +232,7 @@ class LinearLearnerModel(Model):
         scores = self.scored(margins)
         loss = loss_of(self.params)
         inputs = np.array(margins.T[None] if loss.vector else margins.T, order="C")
-        losses = loss.measure(inputs, labels)[0].astype(np.float64)
+        losses = loss.unit * loss.measure(inputs, labels)[0].astype(np.float64)
         predicted = np.zeros(0, dtype=np.int64)
         if self.params.predictor_type != "regressor":
             predicted = self.labelled(scores)
