@@ -87,11 +87,6 @@ def memory_bytes() -> int:
     return _whole_number("CLARY_CACHE_BYTES", 256 * 1024 * 1024)
 
 
-def training_job_name() -> str:
-    """The platform's name of this training."""
-    return os.environ.get("TRAINING_JOB_NAME", "")
-
-
 def s3_endpoint() -> str | None:
     """An S3 endpoint other than AWS: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None

@@ -50,11 +50,6 @@ class Layout:
         return self.root / "output" / "failure"
 
     @property
-    def intermediate(self) -> Path:
-        """Uploaded while the training runs."""
-        return self.root / "output" / "intermediate"
-
-    @property
     def checkpoints(self) -> Path:
         """Kept in step with the checkpoint location; there only when the job has one."""
         return self.root / "checkpoints"

@@ -52,7 +52,7 @@ def best(
         ({"criterion": "f_beta", "f_beta": 3}, lambda y, p: fbeta_score(y, p, beta=3)),
         ({"criterion": "f_beta", "f_beta": 0.2}, lambda y, p: fbeta_score(y, p, beta=0.2)),
     ],
-    ids=str,
+    ids=["accuracy", "f1", "f_beta", "f_beta of 3", "f_beta of 0.2"],
 )
 def test_no_threshold_has_a_higher_criterion(
     params: dict[str, Any], score: Callable[..., float]
