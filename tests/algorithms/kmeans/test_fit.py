@@ -16,16 +16,8 @@ from clary.algorithms.kmeans.sample import Sample
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.errors import CallerError
-from tests.algorithms.kmeans.training import (
-    DIGIT,
-    DIGITS,
-    Listener,
-    heard,
-    one_hot,
-    running,
-    ssd,
-    trained,
-)
+from tests.algorithms.kmeans.training import DIGIT, DIGITS, heard, one_hot, running, ssd, trained
+from tests.algorithms.listening import Listener
 
 TUMORS = load_breast_cancer().data.astype(np.float32)
 

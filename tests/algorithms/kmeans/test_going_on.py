@@ -12,15 +12,8 @@ from clary.algorithms.kmeans.fit import fit
 from clary.algorithms.kmeans.model import KMeansModel
 from clary.codecs import ndarray_list
 from clary.errors import CallerError
-from tests.algorithms.kmeans.training import (
-    DIGIT,
-    DIGITS,
-    Checkpoints,
-    Listener,
-    running,
-    ssd,
-    trained,
-)
+from tests.algorithms.kmeans.training import DIGIT, DIGITS, running, ssd, trained
+from tests.algorithms.listening import Checkpoints, Listener
 
 MANY = {"k": 10, "epochs": 4, "mini_batch_size": 300}
 

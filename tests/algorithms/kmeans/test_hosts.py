@@ -13,16 +13,8 @@ from clary.algorithms.kmeans.model import KMeansModel
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
-from tests.algorithms.kmeans.training import (
-    DIGIT,
-    DIGITS,
-    Checkpoints,
-    Listener,
-    one_hot,
-    running,
-    ssd,
-    trained,
-)
+from tests.algorithms.kmeans.training import DIGIT, DIGITS, one_hot, running, ssd, trained
+from tests.algorithms.listening import Checkpoints, Listener
 from tests.kit.clusters import on_each
 
 NAMES = ("algo-1", "algo-2", "algo-3")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,43 +14,10 @@ from clary.algorithms.kmeans.spec import ALGORITHM, KMeansHyperparameters
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.kit.run import Run
+from tests.algorithms.listening import Listener
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
 DIGITS = DIGITS.astype(np.float32)
-
-
-class Listener:
-    """Keeps the log and the metrics of a training."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.metrics: list[tuple[str, float]] = []
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
-
-    def metric(self, name: str, value: float, epoch: int | None) -> None:
-        self.metrics.append((name, value))
-
-    def values(self, name: str) -> list[float]:
-        return [value for found, value in self.metrics if found == name]
-
-
-class Checkpoints:
-    """Checkpoints in a folder; `after` is called when one is written."""
-
-    def __init__(self, folder: Path, after: Callable[[int], None] = lambda step: None) -> None:
-        self.folder = folder
-        self.after = after
-
-    def save(self, step: int, write: Callable[[Path], None]) -> None:
-        (self.folder / f"{step:06d}").mkdir()
-        write(self.folder / f"{step:06d}")
-        self.after(step)
-
-    def latest(self) -> tuple[int, Path] | None:
-        found = sorted(self.folder.iterdir())
-        return (int(found[-1].name), found[-1]) if found else None
 
 
 def running(rows: Any, hyperparameters: dict[str, Any], **rest: Any) -> Run[KMeansHyperparameters]:

@@ -13,7 +13,8 @@ from clary.algorithms.linear_learner.model import LinearLearnerModel
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.kit.cluster import Cluster
-from tests.algorithms.linear_learner.training import Listener, many_rows, running, trained, words
+from tests.algorithms.linear_learner.training import many_rows, running, trained, words
+from tests.algorithms.listening import Listener
 from tests.kit.clusters import on_each
 
 NAMES = ("algo-1", "algo-2", "algo-3")

@@ -13,15 +13,8 @@ from sklearn.metrics import log_loss
 
 from clary.algorithms.linear_learner.fit import fit
 from clary.data.channel import Channel, MemoryChannel
-from tests.algorithms.linear_learner.training import (
-    Checkpoints,
-    halves,
-    rows,
-    running,
-    saved,
-    trained,
-    words,
-)
+from tests.algorithms.linear_learner.training import halves, rows, running, saved, trained, words
+from tests.algorithms.listening import Checkpoints
 
 KINDS = ["binary_classifier", "multiclass_classifier", "regressor"]
 

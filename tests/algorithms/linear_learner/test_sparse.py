@@ -14,7 +14,8 @@ from sklearn.metrics import log_loss
 from clary.algorithms.linear_learner.fit import fit
 from clary.algorithms.linear_learner.survey import survey_of
 from clary.codecs.batch import Batch
-from tests.algorithms.linear_learner.training import Listener, running, trained, words
+from tests.algorithms.linear_learner.training import running, trained, words
+from tests.algorithms.listening import Listener
 
 BINARY = "binary_classifier"
 

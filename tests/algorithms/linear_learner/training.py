@@ -16,6 +16,7 @@ from clary.algorithms.linear_learner.spec import ALGORITHM, LinearLearnerHyperpa
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.kit.run import Run
+from tests.algorithms.listening import Listener
 
 _SETS: dict[str, Callable[..., Any]] = {
     "binary_classifier": load_breast_cancer,
@@ -23,48 +24,6 @@ _SETS: dict[str, Callable[..., Any]] = {
     "regressor": load_diabetes,
     "digits": load_digits,
 }
-
-
-class Listener:
-    """Keeps the log and the metrics of a training."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.metrics: list[tuple[str, float, int | None]] = []
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
-
-    def metric(self, name: str, value: float, epoch: int | None) -> None:
-        self.metrics.append((name, value, epoch))
-
-    def values(self, name: str) -> list[float]:
-        return [value for found, value, _ in self.metrics if found == name]
-
-    @property
-    def names(self) -> set[str]:
-        return {name for name, _, _ in self.metrics}
-
-    @property
-    def epochs(self) -> int:
-        return len(self.values("train:objective_loss"))
-
-
-class Checkpoints:
-    """Checkpoints in a folder; `after` is called when one is written."""
-
-    def __init__(self, folder: Path, after: Callable[[int], None] = lambda step: None) -> None:
-        self.folder = folder
-        self.after = after
-
-    def save(self, step: int, write: Callable[[Path], None]) -> None:
-        (self.folder / f"{step:06d}").mkdir()
-        write(self.folder / f"{step:06d}")
-        self.after(step)
-
-    def latest(self) -> tuple[int, Path] | None:
-        found = sorted(self.folder.iterdir())
-        return (int(found[-1].name), found[-1]) if found else None
 
 
 def rows(kind: str) -> Batch:

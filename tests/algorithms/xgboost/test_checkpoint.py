@@ -9,7 +9,8 @@ import pytest
 import xgboost
 
 from clary.errors import CallerError
-from tests.algorithms.xgboost.training import Checkpoints, rows, same_trees, trained
+from tests.algorithms.listening import Checkpoints
+from tests.algorithms.xgboost.training import rows, same_trees, trained
 
 
 class Killed(BaseException):

@@ -12,15 +12,8 @@ import xgboost
 from clary.data.contents import Contents
 from clary.data.files import FolderChannel
 from clary.kit.run import Run
-from tests.algorithms.xgboost.training import (
-    ALGORITHM,
-    Listener,
-    fit,
-    plain,
-    rows,
-    same_trees,
-    trained,
-)
+from tests.algorithms.listening import Listener
+from tests.algorithms.xgboost.training import ALGORITHM, fit, plain, rows, same_trees, trained
 
 BINARY = {"objective": "binary:logistic"}
 DART = {**BINARY, "booster": "dart", "rate_drop": 0.5, "eta": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from clary.algorithms.xgboost.model import XGBoostModel
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.kit.run import Run
+from tests.algorithms.listening import Listener
 
 ALGORITHM = declaration("xgboost")
 _SETS: dict[str, Callable[..., Any]] = {
@@ -25,45 +25,6 @@ _SETS: dict[str, Callable[..., Any]] = {
     "regression": load_diabetes,
     "wine": load_wine,
 }
-
-
-class Listener:
-    """Keeps the log and the metrics of a training."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.metrics: list[tuple[str, float, int | None]] = []
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
-
-    def metric(self, name: str, value: float, epoch: int | None) -> None:
-        self.metrics.append((name, value, epoch))
-
-    def values(self, name: str) -> list[float]:
-        return [value for found, value, _ in self.metrics if found == name]
-
-    @property
-    def rounds(self) -> list[str]:
-        """The lines of rounds, of which SageMaker's regular expressions read the metrics."""
-        return [line for line in self.lines if line.startswith("[")]
-
-
-class Checkpoints:
-    """Checkpoints in a folder; `after` is called when one is written."""
-
-    def __init__(self, folder: Path, after: Callable[[int], None] = lambda step: None) -> None:
-        self.folder = folder
-        self.after = after
-
-    def save(self, step: int, write: Callable[[Path], None]) -> None:
-        (self.folder / f"{step:06d}").mkdir()
-        write(self.folder / f"{step:06d}")
-        self.after(step)
-
-    def latest(self) -> tuple[int, Path] | None:
-        found = sorted(self.folder.iterdir())
-        return (int(found[-1].name), found[-1]) if found else None
 
 
 def rows(kind: str) -> tuple[Batch, Batch]:
