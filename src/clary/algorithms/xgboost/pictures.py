@@ -34,7 +34,7 @@ def pictures(objective: str, label: Floats, score: Floats) -> list[Figure]:
     if kind not in {"binary", "multiclass"}:
         return []
     predicted = classes(objective, score)
-    count = int(max(label.max(), predicted.max())) + 1
+    count = max(int(label.max()), int(predicted.max())) + 1
     found: list[Figure] = [confusion(label, predicted, max(2, count))]
     if kind == "binary" and objective != "binary:hinge":
         found += ranking(label == 1, score)
