@@ -114,8 +114,9 @@ def test_it_changes_the_trees_as_it_does_the_librarys(name: str) -> None:
     assert not [line for line in heard.lines if line.startswith(f"{name}:")]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:.*is deprecated")
 @pytest.mark.filterwarnings("ignore:.*manually specified the `updater`")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", TOLD)
 def test_it_changes_nothing_and_the_log_says_so(name: str) -> None:
     others, value = TOLD[name]

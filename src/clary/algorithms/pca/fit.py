@@ -178,8 +178,8 @@ def _nystrom(product: Numbers, sketch: Numbers, keep: int) -> tuple[Numbers, Num
     # With A + nudge = H Hᵀ for H = shifted · turn, the eigenvectors are H's left singular ones
     turn = linalg.inv(linalg.cholesky((inner + inner.T) / 2))
     gram = turn.T @ (shifted.T @ shifted) @ turn
-    size = len(gram)
-    values, right = linalg.eigh(gram, subset_by_index=(size - keep, size - 1))
+    # All of them: asked for some, LAPACK may not find those of a tiny matrix
+    values, right = (found[..., -keep:] for found in linalg.eigh(gram))
     vectors = shifted @ (turn @ right / np.sqrt(values))
     return np.maximum(values - nudge, 0), vectors
 

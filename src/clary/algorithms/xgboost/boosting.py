@@ -47,7 +47,10 @@ def scored(booster: xgboost.Booster, round_: int, data: Sequence[DataSet], plan:
         found[name][plan.name(metric, len(found[name]))] = float(value)
     for one in data:
         if one.scorer:
-            found[one.name] |= one.scorer.scores(booster.predict(one.matrix))
+            predictions = booster.predict(one.matrix)
+            # Some versions of the library answer no rows with a matrix
+            rows = predictions if len(predictions) else predictions.reshape(-1)
+            found[one.name] |= one.scorer.scores(rows)
     return {name: plan.ordered(scores) for name, scores in found.items()}
 
 
