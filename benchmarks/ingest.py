@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -56,8 +56,8 @@ def _write(make: Callable[[], Batch], kind: str, folder: Path) -> None:
             encode([batch], out, parse_content_type(kind))
 
 
-def _ours(kind: str, folder: Path) -> dict[str, float]:
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _ours(kind: str, threads: int, folder: Path) -> dict[str, float]:
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     total = 0.0
     with (folder / _NAME).open("rb", buffering=0) as stream:
         for batch in decode(stream, _NAME, parse_content_type(kind), Reading()):
@@ -65,12 +65,13 @@ def _ours(kind: str, folder: Path) -> dict[str, float]:
     return {"quality": total}
 
 
-def _arrow(columns: int, folder: Path) -> dict[str, float]:
+def _arrow(columns: int, threads: int, folder: Path) -> dict[str, float]:
     """The table in pyarrow's blocks, each laid out as rows."""
+    pa.set_cpu_count(threads)
     names = [str(at) for at in range(columns)]
     table = arrow_csv.read_csv(
         folder / _NAME,
-        arrow_csv.ReadOptions(column_names=names, use_threads=False),
+        arrow_csv.ReadOptions(column_names=names, use_threads=threads > 1),
         convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32())),
     )
     total = 0.0
@@ -92,15 +93,16 @@ def _case(
     name: str,
     make: Callable[[], Batch],
     kind: str,
+    threads: int,
     peer: tuple[str, Side],
     floor: float | None = None,
     goal: float | None = None,
     measure: Measure = "ratio",
 ) -> Case:
     return Case(
-        name,
+        f"{name}, {threads} thread{'s' if threads > 1 else ''}",
         partial(_write, make, kind),
-        partial(_ours, kind),
+        partial(_ours, kind, threads),
         peer[1],
         peer[0],
         "sum",
@@ -113,27 +115,37 @@ def _case(
     )
 
 
-def _csv(name: str, make: Callable[[], Batch], columns: int) -> Case:
-    return _case(f"CSV, {name}", make, CSV, ("pyarrow", partial(_arrow, columns)), 0.7, 1.0)
+def _csv(name: str, make: Callable[[], Batch], columns: int) -> Iterator[Case]:
+    for threads in (2, 1):
+        peer = "pyarrow", partial(_arrow, columns, threads)
+        yield _case(f"CSV, {name}", make, CSV, threads, peer, 0.7, 1.0)
+
+
+def _libsvm(name: str, make: Callable[[], Batch]) -> Iterator[Case]:
+    """scikit-learn's loader has one thread, whatever it is given."""
+    for threads in (2, 1):
+        peer = "scikit-learn", _scikit_learn
+        yield _case(f"libsvm, {name}", make, LIBSVM, threads, peer, 5.0)
 
 
 def _records(name: str, make: Callable[[], Batch], read: Callable[[Path], float]) -> Case:
+    """In one thread: floor and goal are of a core."""
     peer = "protobuf", partial(_protobuf, read)
-    return _case(f"RecordIO, {name}", make, RECORDIO, peer, 500, 2000, "speed")
+    return _case(f"RecordIO, {name}", make, RECORDIO, 1, peer, 500, 2000, "speed")
 
 
 SUITE = Suite(
     "Ingest",
-    f"{_MEGABYTES} MB in memory's cache, one thread each; quality is the sum of all numbers. "
-    "pyarrow reads float32 columns and lays them out as rows. The roof is reading each byte once "
-    "at the speed of triad.",
+    f"{_MEGABYTES} MB in memory's cache; quality is the sum of all numbers. pyarrow reads float32 "
+    "columns and lays them out as rows; scikit-learn's loader has no threads. The roof is reading "
+    "each byte once at the speed of triad.",
     (
-        _csv("28 decimals", partial(_decimals, 28), 29),
-        _csv("784 small integers", partial(_pixels, 784), 785),
+        *_csv("28 decimals", partial(_decimals, 28), 29),
+        *_csv("784 small integers", partial(_pixels, 784), 785),
         _records("dense, 10 features", partial(_decimals, 10), protobuf_records.read_dense),
         _records("dense, 50 features", partial(_decimals, 50), protobuf_records.read_dense),
         _records("dense, 784 features", partial(_decimals, 784), protobuf_records.read_dense),
         _records("sparse, 20 of 1,000 features", _sparse, protobuf_records.read_sparse),
-        _case("libsvm, 20 of 1,000", _sparse, LIBSVM, ("scikit-learn", _scikit_learn), 5.0),
+        *_libsvm("20 of 1,000 features", _sparse),
     ),
 )

@@ -147,8 +147,8 @@ def _case(k: int, peer: Callable[[Rows, int], Rows], name: str) -> Case:
         "mean squared distance",
         _ROWS,
         "rows",
-        floor=0.8,
-        goal=1.0,
+        floor=None if peer is peer_mini_batch else 0.8,
+        goal=None if peer is peer_mini_batch else 1.0,
         roof_seconds=partial(_roof, k),
     )
 
@@ -162,8 +162,9 @@ _PEERS = {
 SUITE = Suite(
     "K-means",
     f"{_ROWS:,} images of {_WIDTH} pixels, from a file in memory's cache; faiss on all rows with "
-    "its 25 iterations, scikit-learn begun once with k-means++ until it converges. The roof is one "
-    "iteration of Lloyd's algorithm at the speed of sgemm.",
+    "its 25 iterations, scikit-learn begun once with k-means++ until it converges. MiniBatchKMeans "
+    "ends over 1 % worse than that, so it sets no floor. The roof is one iteration of Lloyd's "
+    "algorithm at the speed of sgemm.",
     (
         *(_case(k, peer, name) for k in (10, 50) for name, peer in _PEERS.items()),
         Case(

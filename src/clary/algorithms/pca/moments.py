@@ -102,9 +102,9 @@ def _of_chunk(batch: Batch, shift: Floats, sketch: Floats | None) -> Part:
     x = batch.dense() - shift if shift.any() else batch.dense()
     # numpy computes half of x.T @ x only: the other half is its mirror
     product = x.T @ x if sketch is None else x.T @ (x @ sketch)
-    total = x.sum(axis=0, dtype=np.float64)
-    squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64))
-    return Part(product, total, squares, batch.rows)
+    total = (np.ones(len(x), np.float32) @ x).astype(np.float64)
+    squares = np.einsum("ij,ij->i", x, x).sum(dtype=np.float64)
+    return Part(product, total, float(squares), batch.rows)
 
 
 def _of_thin_chunk(batch: Batch, sketch: Floats | None) -> Part:
