@@ -84,6 +84,7 @@ def performance(results: Path) -> str:
     ]
     for path in sorted(results.glob("*.json")):
         parts += _suite(json.loads(path.read_text()))
+    parts.append((results.parent / "gaps.md").read_text())
     return "\n".join(parts)
 
 
