@@ -1,0 +1,1 @@
+"""AWS-shaped operations, one file for each resource."""

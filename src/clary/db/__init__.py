@@ -1,0 +1,1 @@
+"""Rows: resources with their requests and states, their tags, their metrics."""
