@@ -92,6 +92,69 @@ def s3_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
+def account() -> str:
+    """The account whose resources the server keeps: CLARY_ACCOUNT, 12 digits.
+
+    Raises:
+        CallerError: it is something else.
+    """
+    given = os.environ.get("CLARY_ACCOUNT") or "123456789012"
+    if not (given.isascii() and given.isdecimal() and len(given) == 12):
+        raise CallerError.of("environment variable CLARY_ACCOUNT", "must have 12 digits", given)
+    return given
+
+
+def region() -> str:
+    """The region that the server is in: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+def server_root() -> Path:
+    """Where the server keeps everything: CLARY_ROOT, else ~/.clary."""
+    return Path(os.environ.get("CLARY_ROOT") or Path.home() / ".clary")
+
+
+def database_url() -> str | None:
+    """A database other than SQLite below the root, as an SQLAlchemy URL: CLARY_DATABASE_URL."""
+    return os.environ.get("CLARY_DATABASE_URL") or None
+
+
+def job_places() -> int:
+    """How many jobs the server runs at once: CLARY_JOBS, else a job a processor, 4 at least."""
+    return _whole_number("CLARY_JOBS", max(4, threads())) or 1
+
+
+def job_memory_bytes() -> int:
+    """Memory that a job may take: CLARY_JOB_MEMORY_BYTES, else nine tenths of what there is."""
+    return _whole_number("CLARY_JOB_MEMORY_BYTES", _machine_bytes() * 9 // 10)
+
+
+def events_descriptor() -> int:
+    """Where a worker tells the server what it does: CLARY_EVENTS, set by the server."""
+    return _whole_number("CLARY_EVENTS", 2)
+
+
+def worker_environment(**added: str) -> dict[str, str]:
+    """The environment of training and model processes: this process's without its secrets."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith("AWS_") or "SECRET" in name or "TOKEN" in name)
+    }
+    return {**kept, **added}
+
+
+def _machine_bytes() -> int:
+    """Memory of this machine, or of this container if that is less."""
+    bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            bounds.append(int((Path("/sys/fs/cgroup") / name).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(bounds)
+
+
 def child_environment(**added: str) -> dict[str, str]:
     """This process's environment for a child, with some variables set."""
     return {**os.environ, **added}

@@ -1,1 +1,1 @@
-"""What AWS's clients speak: service models, constraints, wire protocols, signatures. Only here is botocore used."""
+"""What AWS's clients speak: models, constraints, protocols, signatures; only here is botocore."""

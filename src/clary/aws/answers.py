@@ -1,4 +1,4 @@
-"""Answers as bytes, in the protocols that clients of different ages speak: JSON, and Query's XML."""
+"""Answers as bytes, in the protocols that clients speak: JSON, and the older Query's XML."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -14,6 +15,10 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from clary.aws.errors import Refusal, invalid
 
 _MOST_TOLD = 20
+# Any machine of AWS's, of whatever year, and this one
+_INSTANCE_TYPES = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local(_gpu)?")
+# Inside of character classes
+_JAVA_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r" \u00a0\u2000-\u200a\u3000"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -108,11 +113,30 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
     if not isinstance(value, str) or shape.type_name != "string":
         return
     enum = getattr(shape, "enum", [])
+    if enum and _INSTANCE_TYPES.fullmatch(value) and "ml.m5.large" in enum:
+        return
     if enum and value not in enum:
         yield f"Member must satisfy enum value set: [{', '.join(enum)}]"
     pattern = limits.get("pattern")
-    if pattern and not re.fullmatch(pattern, value):
+    # A value that is too long is told of already, and may take a pattern long
+    if pattern and len(value) <= limits.get("max", len(value)) and not _fits(pattern, value):
         yield f"Member must satisfy regular expression pattern: {pattern}"
+
+
+def _fits(pattern: str, value: str) -> bool:
+    compiled = _compiled(pattern)
+    return compiled is None or compiled.fullmatch(value) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """A pattern of the models, which are Java's; None for what Python cannot say."""
+    for java, python in _JAVA_CLASSES.items():
+        pattern = pattern.replace(java, python)
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None
 
 
 def _told(value: str, place: str, rule: str) -> str:

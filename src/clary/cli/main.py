@@ -27,6 +27,9 @@ COMMANDS = {
     "check": ("clary.cli.survey:check", "Look at data before training: what it is, what is wrong."),
     "convert": ("clary.cli.conversion:convert", "Rewrite data in another format."),
     "serve": ("clary.cli.inference:serve", "Serve a model over HTTP."),
+    "up": ("clary.cli.server:up", "Run the SageMaker-compatible server."),
+    "down": ("clary.cli.server:down", "End the server."),
+    "status": ("clary.cli.server:status", "Tell whether the server is up, and where."),
     "checks": ("clary.cli.catalogue:checks", "Put to an algorithm what each must answer."),
 }
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal, TextIO, TypeAlias
 
 from clary.algorithms import declaration
 from clary.data.sources import Source
@@ -32,7 +32,9 @@ from clary.runtime.train import Job, check_options, train
 from clary.spec.algorithm import Algorithm
 from clary.storage.artifact import pack
 from clary.storage.folder import disk_full_explained, temporary_sibling
+from clary.storage.location import Stores
 
+Phase: TypeAlias = Literal["Downloading", "Training", "Uploading"]
 ARTIFACT, OUTPUT, LOG = "model.tar.gz", "output.tar.gz", "train.log"
 
 
@@ -75,8 +77,18 @@ class Trained:
     stopped: bool
 
 
-def launch(training: Training, listener: Reporter | None = None) -> Trained:
+def launch(
+    training: Training,
+    listener: Reporter | None = None,
+    *,
+    stores: Stores | None = None,
+    log_to: TextIO | None = None,
+    entered: Callable[[Phase], None] = lambda phase: None,
+) -> Trained:
     """Train, and put the results into the output folder once all of them are there.
+
+    stores: where the sources are. log_to: takes the log in place of train.log. entered: is told
+    of each phase as it begins.
 
     SIGTERM and Ctrl-C end the training with what it has, if this is the main thread. After a
     failure the output folder is as it was, but for train.log.
@@ -90,13 +102,16 @@ def launch(training: Training, listener: Reporter | None = None) -> Trained:
     with (
         interruption.listening(),
         TemporaryDirectory(prefix="clary-train-") as scratch,
-        _log(training.output, listener) as log,
+        _log(training.output, listener, log_to) as log,
         ExitStack() as stack,
     ):
-        layouts = _laid_out(training, Path(scratch), stack)
+        entered("Downloading")
+        layouts = _laid_out(training, Path(scratch), stack, stores)
         leader = next(iter(layouts.values()))
         staged = perf_counter() - clock
+        entered("Training")
         _train(training, layouts, log, interruption)
+        entered("Uploading")
         return _delivered(leader, training.output, clock, staged, interruption)
 
 
@@ -132,15 +147,17 @@ def _faults(training: Training, algorithm: Algorithm) -> Iterator[Fault]:
 
 
 @contextmanager
-def _log(output: Path, listener: Reporter | None) -> Iterator[Log]:
-    """The log in the output folder, written as the training goes, its failure included."""
+def _log(output: Path, listener: Reporter | None, log_to: TextIO | None) -> Iterator[Log]:
+    """The log, in the output folder if nowhere else, written as the training goes, its failure
+    included.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        stream = (output / LOG).open("w", encoding="utf-8")
+        stream = nullcontext(log_to) if log_to else (output / LOG).open("w", encoding="utf-8")
     except OSError as error:
         raise CallerError.of(f"output {output}", f"cannot be used: {error.strerror}") from error
-    with disk_full_explained(output / LOG), stream:
-        log = Log(stream, listener)
+    with disk_full_explained(output / LOG), stream as lines:
+        log = Log(lines, listener)
         try:
             yield log
         except Exception as error:
@@ -149,7 +166,9 @@ def _log(output: Path, listener: Reporter | None) -> Iterator[Log]:
             raise
 
 
-def _laid_out(training: Training, scratch: Path, stack: ExitStack) -> dict[str, Layout]:
+def _laid_out(
+    training: Training, scratch: Path, stack: ExitStack, stores: Stores | None
+) -> dict[str, Layout]:
     """A tree for each host, its data in place until the stack is closed."""
     hosts = tuple(sorted(f"algo-{number + 1}" for number in range(training.hosts)))
     layouts = {host: Layout(scratch / host) for host in hosts}
@@ -158,7 +177,8 @@ def _laid_out(training: Training, scratch: Path, stack: ExitStack) -> dict[str, 
         resources = Resources(host, hosts, training.instance_type)
         write_config(layout, training.hyperparameters, training.sources, resources)
         for source in training.sources:
-            stack.enter_context(stage(source, layout.data, rank=rank, hosts=len(hosts)))
+            staged = stage(source, layout.data, rank=rank, hosts=len(hosts), stores=stores)
+            stack.enter_context(staged)
         if training.checkpoints:
             training.checkpoints.mkdir(parents=True, exist_ok=True)
             layout.checkpoints.symlink_to(training.checkpoints.resolve())

@@ -45,6 +45,18 @@ class FolderStore:
         with self.open(key) as source, whole_file(path) as target:
             shutil.copyfileobj(source, target)
 
+    def put(self, path: Path, key: str) -> None:
+        target = self.local(key)
+        with explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.replace(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                with path.open("rb") as source, whole_file(target) as copy:
+                    shutil.copyfileobj(source, copy)
+
     def uri(self, key: str) -> str:
         return str(self.root / key)
 

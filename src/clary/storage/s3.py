@@ -79,6 +79,10 @@ class S3Store:
         with whole_file(path) as target, self._explained(key):
             self._client.download_fileobj(self.bucket, key, target)
 
+    def put(self, path: Path, key: str) -> None:
+        with self._explained(key):
+            self._client.upload_file(str(path), self.bucket, key)
+
     def upload(self, path: Path, key: str) -> None:
         """Copy a file into the bucket.
 

@@ -42,5 +42,12 @@ class Store(Protocol):
             CallerError: there is no such object, it cannot be read, or the disk is full.
         """
 
+    def put(self, path: Path, key: str) -> None:
+        """Make a file an object, whole or not at all; the file may be gone afterwards.
+
+        Raises:
+            CallerError: the store cannot be written, or is full.
+        """
+
     def uri(self, key: str) -> str:
         """What the object is called in messages."""

@@ -1,0 +1,38 @@
+"""The operations there are: service, operation, function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from clary.control import logs, metrics, tags, training_jobs
+from clary.jobs.platform import Platform
+
+Operation: TypeAlias = Callable[[Platform, dict[str, Any]], dict[str, Any] | None]
+
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "sagemaker": {
+        "AddTags": tags.add,
+        "CreateTrainingJob": training_jobs.create,
+        "DeleteTags": tags.delete,
+        "DeleteTrainingJob": training_jobs.delete,
+        "DescribeTrainingJob": training_jobs.describe,
+        "ListTags": tags.list_,
+        "ListTrainingJobs": training_jobs.list_,
+        "StopTrainingJob": training_jobs.stop,
+        "UpdateTrainingJob": training_jobs.update,
+    },
+    "logs": {
+        "DescribeLogGroups": logs.describe_groups,
+        "DescribeLogStreams": logs.describe_streams,
+        "FilterLogEvents": logs.filter_events,
+        "GetLogEvents": logs.get_events,
+    },
+    "cloudwatch": {
+        "GetMetricData": metrics.get_data,
+        "GetMetricStatistics": metrics.get_statistics,
+        "ListMetrics": metrics.list_metrics,
+    },
+    "sts": {},
+    "iam": {},
+}

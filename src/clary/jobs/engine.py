@@ -1,0 +1,169 @@
+"""Runs work: so many jobs at once, the others wait their turn; each is watched until its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from clary.jobs.workers import Exit, Work, Worker, Workers, resident_bytes
+
+Key: TypeAlias = tuple[str, str]
+
+_LOOK_SECONDS = 0.25
+# Between SIGTERM and SIGKILL, as on SageMaker
+_GRACE_SECONDS = 120.0
+
+_log = logging.getLogger("clary.jobs")
+
+
+@dataclass
+class _Running:
+    worker: Worker
+    deadline: float | None = None
+    stopping_until: float | None = None
+    on_deadline: Callable[[], None] = field(default=lambda: None)
+
+
+class Engine:
+    """Jobs by their key: kind and name.
+
+    places: how many jobs run at once. memory_bytes: what one of them may take.
+    """
+
+    def __init__(self, places: int, memory_bytes: int, warm: bool = True) -> None:
+        self._places, self._memory_bytes = places, memory_bytes
+        self._workers = Workers(warm)
+        self._lock = threading.RLock()
+        self._queue: deque[tuple[Key, Work]] = deque()
+        self._running: dict[Key, _Running] = {}
+        self._serving: set[Worker] = set()
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._workers.start()
+        self._watcher.start()
+
+    def submit(self, key: Key, work: Work) -> None:
+        """Run a job as soon as there is a place."""
+        with self._lock:
+            self._queue.append((key, work))
+        self._advance()
+
+    def has_place(self) -> bool:
+        """Whether a job submitted now would begin at once."""
+        with self._lock:
+            return not self._queue and len(self._running) < self._places
+
+    def serve(self, work: Work) -> Worker:
+        """Start a worker that takes no job's place: a model's server."""
+        worker = self._workers.take()
+        with self._lock:
+            self._serving.add(worker)
+        worker.begin(_Followed(work, partial(self._serving.discard, worker)))
+        return worker
+
+    def limit(self, key: Key, seconds: float, on_deadline: Callable[[], None]) -> None:
+        """Call `on_deadline` and stop a running job when it has taken so long."""
+        with self._lock:
+            if key in self._running:
+                self._running[key].deadline = time.monotonic() + seconds
+                self._running[key].on_deadline = on_deadline
+
+    def stop(self, key: Key, grace_seconds: float = _GRACE_SECONDS) -> bool:
+        """Ask a job to end with what it has; whether it was running or waiting.
+
+        One that waits is taken out of the queue, and its work is not told.
+        """
+        with self._lock:
+            waiting = [item for item in self._queue if item[0] == key]
+            if waiting:
+                self._queue.remove(waiting[0])
+                return False
+            running = self._running.get(key)
+            if running:
+                running.stopping_until = time.monotonic() + grace_seconds
+        if running:
+            running.worker.terminate()
+        return running is not None
+
+    def close(self) -> None:
+        """Kill everything; what was not finished is taken up again by the next server."""
+        self._closed.set()
+        with self._lock:
+            self._queue.clear()
+            workers = [one.worker for one in self._running.values()] + list(self._serving)
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.wait(5)
+        self._workers.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Ends that are told from now on are the server's doing."""
+        return self._closed.is_set()
+
+    def pids(self) -> Mapping[Key, int]:
+        """The worker processes of running jobs."""
+        with self._lock:
+            return {key: running.worker.pid for key, running in self._running.items()}
+
+    def _advance(self) -> None:
+        while True:
+            with self._lock:
+                full = len(self._running) >= self._places
+                if self._closed.is_set() or not self._queue or full:
+                    return
+                key, work = self._queue.popleft()
+                worker = self._workers.take()
+                self._running[key] = _Running(worker)
+            worker.begin(_Followed(work, partial(self._freed, key)))
+
+    def _freed(self, key: Key) -> None:
+        with self._lock:
+            self._running.pop(key, None)
+        self._advance()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_LOOK_SECONDS):
+            with self._lock:
+                running = list(self._running.items())
+            for key, one in running:
+                try:
+                    self._look(key, one)
+                except Exception:
+                    _log.exception("looking after %s failed", key)
+
+    def _look(self, key: Key, one: _Running) -> None:
+        now = time.monotonic()
+        if one.deadline is not None and now > one.deadline:
+            one.deadline = None
+            one.on_deadline()
+            self.stop(key)
+        if one.stopping_until is not None and now > one.stopping_until:
+            one.worker.kill("it did not end within 120 seconds after SIGTERM")
+        if resident_bytes(one.worker.pid) > self._memory_bytes:
+            gib = self._memory_bytes / 2**30
+            one.worker.kill(f"it took more memory than the {gib:.1f} GiB that a job may have")
+
+
+class _Followed:
+    """A work at whose end something else is to be done, too."""
+
+    def __init__(self, work: Work, then: Callable[[], None]) -> None:
+        self._work, self._then = work, then
+        self.order, self.line, self.event = work.order, work.line, work.event
+
+    def ended(self, end: Exit) -> None:
+        try:
+            self._work.ended(end)
+        finally:
+            self._then()

@@ -1,0 +1,103 @@
+"""What one port answers: the API, invocations, the console, the object store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clary.aws.answers import Answer
+from clary.aws.errors import Refusal, invalid
+from clary.aws.requests import (
+    Call,
+    is_json,
+    is_query,
+    json_call,
+    protocol_of,
+    query_call,
+    refusal_answer,
+)
+from clary.control.operations import OPERATIONS
+from clary.errors import CallerError
+from clary.jobs.platform import Platform
+
+_LONGEST_BODY = 8 * 1024 * 1024
+_THREADS = 8
+_LATER = "is not available here; docs/compatibility.md lists what is"
+
+_log = logging.getLogger("clary.server")
+
+
+class App:
+    """The ASGI application. Each kind of request is known by its headers or its path."""
+
+    def __init__(self, platform: Platform, object_store: ASGIApp) -> None:
+        self._platform = platform
+        self._object_store = object_store
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        if scope["method"] == "POST" and (is_json(headers) or is_query(headers)):
+            await _sent(await self._controlled(headers, receive), send)
+        else:
+            await self._object_store(scope, receive, send)
+
+    async def _controlled(self, headers: dict[str, str], receive: Receive) -> Answer:
+        try:
+            body = await _body(receive)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._answer, headers, body)
+        except Refusal as refusal:
+            return refusal_answer(refusal, protocol_of(headers))
+
+    def _answer(self, headers: dict[str, str], body: bytes) -> Answer:
+        """One operation, from its bytes to its bytes."""
+        try:
+            call = json_call(headers, body) if is_json(headers) else query_call(headers, body)
+            return call.answer(self._done(call))
+        except Refusal as refusal:
+            return refusal_answer(refusal, protocol_of(headers))
+        except CallerError as error:
+            return refusal_answer(invalid(str(error)), protocol_of(headers))
+        except Exception:
+            _log.exception("an operation failed: %s", headers.get("x-amz-target", "query"))
+            text = "The server's own fault; its log says more"
+            return refusal_answer(Refusal("InternalFailure", text, 500), protocol_of(headers))
+
+    def _done(self, call: Call) -> dict[str, object] | None:
+        function = OPERATIONS[call.service].get(call.name)
+        if function is None:
+            raise invalid(f"{call.name} {_LATER}")
+        return function(self._platform, call.members)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size > _LONGEST_BODY:
+            raise Refusal("RequestEntityTooLarge", f"A request takes {_LONGEST_BODY} bytes", 413)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _sent(answer: Answer, send: Send) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,132 @@
+"""The server's life: its root is taken, its parts are started, and ended in the other order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from clary import settings
+from clary.db.database import Database
+from clary.db.metrics import Metrics
+from clary.db.resources import Resources
+from clary.errors import CallerError
+from clary.jobs import training
+from clary.jobs.engine import Engine
+from clary.jobs.logs import Logs
+from clary.jobs.platform import Account, Platform
+from clary.runtime.connection import BoundedProtocol
+from clary.runtime.serve import bound
+from clary.server.app import App
+from clary.server.root import ServerFacts, announced, taken
+from clary.storage.buckets import stores_in
+
+DEFAULT_PORT = 8042
+_GRACE_SECONDS = 5
+_IDLE_SECONDS = 75
+
+_log = logging.getLogger("clary.server")
+
+
+def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], None]) -> None:
+    """Serve a root until SIGTERM or Ctrl-C. `ready` is called once clients may come.
+
+    Without a port it is the usual one, or a free one where that is taken.
+
+    Raises:
+        CallerError: another server has the root, or the address cannot be listened on.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _leave)
+    with ExitStack() as stack:
+        stack.enter_context(taken(root))
+        listener = stack.enter_context(_listener(host, port))
+        platform = stack.enter_context(_platform(root))
+        app = App(platform, _no_object_store)
+        facts = ServerFacts.of(root, listener, platform.account)
+        server = _Server(_configuration(app))
+        server.ready = lambda: ready(stack.enter_context(announced(root, facts)))
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _platform(root: Path) -> Iterator[Platform]:
+    """What operations work on; jobs that an earlier server left are taken up."""
+    url = settings.database_url() or f"sqlite:///{root / 'clary.db'}"
+    database = Database(url)
+    engine = Engine(settings.job_places(), settings.job_memory_bytes())
+    buckets = root / "s3"
+    buckets.mkdir(exist_ok=True)
+    platform = Platform(
+        root=root,
+        account=Account(settings.account(), settings.region()),
+        resources=Resources(database),
+        metrics=Metrics(database),
+        logs=Logs(root / "logs"),
+        engine=engine,
+        buckets=buckets,
+        stores=stores_in(buckets),
+    )
+    engine.start()
+    try:
+        training.recover(platform)
+        yield platform
+    finally:
+        engine.close()
+        database.close()
+
+
+@contextmanager
+def _listener(host: str, port: int | None) -> Iterator[socket.socket]:
+    try:
+        listener = bound(host, DEFAULT_PORT if port is None else port)
+    except CallerError:
+        if port is not None:
+            raise
+        listener = bound(host, 0)
+    with listener:
+        yield listener
+
+
+def _configuration(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling when it listens."""
+
+    ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Ends the start; later uvicorn has the signal, and raises it anew at its end."""
+    sys.exit(0)
+
+
+async def _no_object_store(scope: object, receive: object, send: object) -> None:
+    raise NotImplementedError
