@@ -111,7 +111,7 @@ def test_files_go_up_and_come_down_whole(s3: S3Server, tmp_path: Path) -> None:
     (tmp_path / "up").write_bytes(data)
     (s3.root / "transfers").mkdir()
     store = S3Store("transfers")
-    store.upload(tmp_path / "up", "deep/er/file")
+    store.put(tmp_path / "up", "deep/er/file")
     store.fetch("deep/er/file", tmp_path / "down")
     assert (tmp_path / "down").read_bytes() == data
 
@@ -126,7 +126,7 @@ def test_what_is_missing_is_named_and_nothing_is_left(s3: S3Server, tmp_path: Pa
         S3Store("here").fetch("y", tmp_path / "y")
     (tmp_path / "file").touch()
     with pytest.raises(CallerError, match="there is no bucket 'nowhere'"):
-        S3Store("nowhere").upload(tmp_path / "file", "x")
+        S3Store("nowhere").put(tmp_path / "file", "x")
     assert names_in(tmp_path) == ["file"]
 
 

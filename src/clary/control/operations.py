@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from clary.control import logs, metrics, tags, training_jobs
+from clary.control import logs, metrics, search, tags, training_jobs
 from clary.jobs.platform import Platform
 
 Operation: TypeAlias = Callable[[Platform, dict[str, Any]], dict[str, Any] | None]
@@ -17,8 +17,10 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         "DeleteTags": tags.delete,
         "DeleteTrainingJob": training_jobs.delete,
         "DescribeTrainingJob": training_jobs.describe,
+        "GetSearchSuggestions": search.suggestions,
         "ListTags": tags.list_,
         "ListTrainingJobs": training_jobs.list_,
+        "Search": search.search,
         "StopTrainingJob": training_jobs.stop,
         "UpdateTrainingJob": training_jobs.update,
     },

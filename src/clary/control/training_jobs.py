@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from clary.algorithms import declaration
 from clary.aws.errors import invalid
 from clary.control.images import trained_by
 from clary.control.pages import rows_page
@@ -32,6 +33,7 @@ def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     stored = {key: value for key, value in request.items() if key != "Tags"}
     stored.setdefault("StoppingCondition", _MAX_RUNTIME)
     stored["OutputDataConfig"].setdefault("KmsKeyId", "")
+    stored["AlgorithmSpecification"] = _with_metrics(request["AlgorithmSpecification"], algorithm)
     state = {"_Algorithm": algorithm, "_Hosts": hosts, "_InstanceType": instance_type}
     first = Row(0, _KIND, name, "", "", 0, 0, {}, state)
     states.move(first, "Starting" if platform.engine.has_place() else "Pending")
@@ -67,6 +69,9 @@ def described(row: Row) -> dict[str, Any]:
 
 
 def list_(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
+        # No job here has a warm pool of its own, or a plan
+        return {"TrainingJobSummaries": []}
     rows, more = rows_page(platform, _KIND, request, order="Ascending")
     return {"TrainingJobSummaries": [_summary(row) for row in rows], **more}
 
@@ -170,6 +175,18 @@ def _nothing_there(uri: str, role: str, region: str) -> str:
         f"the bucket exists in the selected region ({region}), that objects exist under that S3 "
         f'prefix, and that the role "{role}" has "s3:ListBucket" permissions on bucket "{bucket}".'
     )
+
+
+def _with_metrics(specification: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
+    """The algorithm's own metrics are always there; what is given comes on top of them."""
+    own = specification.get("MetricDefinitions", [])
+    names = {one["Name"] for one in own}
+    built_in = [
+        {"Name": one.name, "Regex": one.regex}
+        for one in declaration(algorithm).metrics
+        if one.name not in names
+    ]
+    return {**specification, "MetricDefinitions": built_in + own}
 
 
 def _merged(stored: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:

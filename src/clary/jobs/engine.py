@@ -30,6 +30,18 @@ class _Running:
     on_deadline: Callable[[], None] = field(default=lambda: None)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    key: Key
+    work: Work
+    until: float | None
+    on_waited: Callable[[], None]
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.until is not None and time.monotonic() > self.until
+
+
 class Engine:
     """Jobs by their key: kind and name.
 
@@ -40,7 +52,7 @@ class Engine:
         self._places, self._memory_bytes = places, memory_bytes
         self._workers = Workers(warm)
         self._lock = threading.RLock()
-        self._queue: deque[tuple[Key, Work]] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._running: dict[Key, _Running] = {}
         self._serving: set[Worker] = set()
         self._closed = threading.Event()
@@ -51,10 +63,20 @@ class Engine:
         self._workers.start()
         self._watcher.start()
 
-    def submit(self, key: Key, work: Work) -> None:
-        """Run a job as soon as there is a place."""
+    def submit(
+        self,
+        key: Key,
+        work: Work,
+        wait_seconds: float | None = None,
+        on_waited: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run a job as soon as there is a place.
+
+        One that has waited longer than `wait_seconds` is dropped, and `on_waited` called.
+        """
+        until = None if wait_seconds is None else time.monotonic() + wait_seconds
         with self._lock:
-            self._queue.append((key, work))
+            self._queue.append(_Waiting(key, work, until, on_waited))
         self._advance()
 
     def has_place(self) -> bool:
@@ -83,7 +105,7 @@ class Engine:
         One that waits is taken out of the queue, and its work is not told.
         """
         with self._lock:
-            waiting = [item for item in self._queue if item[0] == key]
+            waiting = [item for item in self._queue if item.key == key]
             if waiting:
                 self._queue.remove(waiting[0])
                 return False
@@ -122,10 +144,10 @@ class Engine:
                 full = len(self._running) >= self._places
                 if self._closed.is_set() or not self._queue or full:
                     return
-                key, work = self._queue.popleft()
+                waiting = self._queue.popleft()
                 worker = self._workers.take()
-                self._running[key] = _Running(worker)
-            worker.begin(_Followed(work, partial(self._freed, key)))
+                self._running[waiting.key] = _Running(worker)
+            worker.begin(_Followed(waiting.work, partial(self._freed, waiting.key)))
 
     def _freed(self, key: Key) -> None:
         with self._lock:
@@ -136,9 +158,14 @@ class Engine:
         while not self._closed.wait(_LOOK_SECONDS):
             with self._lock:
                 running = list(self._running.items())
-            for key, one in running:
+                overdue = [one for one in self._queue if one.is_overdue]
+                for one in overdue:
+                    self._queue.remove(one)
+            for waiting in overdue:
+                waiting.on_waited()
+            for key, job in running:
                 try:
-                    self._look(key, one)
+                    self._look(key, job)
                 except Exception:
                     _log.exception("looking after %s failed", key)
 

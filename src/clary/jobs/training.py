@@ -6,16 +6,17 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
-from clary.algorithms import declaration
 from clary.db.metrics import Value
 from clary.db.resources import Missing, Row, milliseconds
 from clary.jobs import states
 from clary.jobs.engine import Key
 from clary.jobs.logs import Writer
 from clary.jobs.platform import Platform
-from clary.jobs.training_work import RESULT
+from clary.jobs.training_work import RESULT, SCRATCH
+from clary.jobs.worker import NOTHING
 from clary.jobs.workers import Exit
 
 KIND = "training-job"
@@ -27,7 +28,13 @@ _MAX_RUNTIME_SECONDS = 86_400
 
 def begin(platform: Platform, row: Row) -> None:
     """Run a job that is stored, as soon as there is a place."""
-    platform.engine.submit((KIND, row.name), TrainingJob(platform, row))
+    condition = row.request.get("StoppingCondition", {})
+    platform.engine.submit(
+        (KIND, row.name),
+        TrainingJob(platform, row),
+        condition.get("MaxWaitTimeInSeconds"),
+        partial(_waited_too_long, platform, row.name),
+    )
 
 
 def stop(platform: Platform, name: str) -> None:
@@ -36,6 +43,12 @@ def stop(platform: Platform, name: str) -> None:
         with suppress(Missing), platform.resources.changing(KIND, name) as row:
             if row.status == states.STOPPING:
                 _finish(row, states.STOPPED, "Stopped")
+
+
+def _waited_too_long(platform: Platform, name: str) -> None:
+    with suppress(Missing), platform.resources.changing(KIND, name) as row:
+        if row.status == states.IN_PROGRESS:
+            _finish(row, states.STOPPED, "MaxWaitTimeExceeded")
 
 
 def recover(platform: Platform) -> None:
@@ -79,19 +92,17 @@ class TrainingJob:
 
     def order(self) -> Mapping[str, Any]:
         request, state = self._row.request, self._row.state
-        (self._folder / RESULT).unlink(missing_ok=True)
         with self._changing() as row:
+            if row.status != states.IN_PROGRESS:
+                return {"work": NOTHING}
             states.move(row, "Starting")
-        algorithm = declaration(state["_Algorithm"])
-        own = request["AlgorithmSpecification"].get("MetricDefinitions", [])
-        built_in = [{"Name": one.name, "Regex": one.regex} for one in algorithm.metrics]
-        resources = request["ResourceConfig"]
+        (self._folder / RESULT).unlink(missing_ok=True)
         return {
             "work": "training",
             "folder": str(self._folder),
             "environment": self._environment(),
             "buckets": str(self._platform.buckets) if self._platform.buckets else None,
-            "algorithm": algorithm.name,
+            "algorithm": state["_Algorithm"],
             "hyperparameters": request.get("HyperParameters", {}),
             "channels": request.get("InputDataConfig", []),
             "input_mode": request["AlgorithmSpecification"].get("TrainingInputMode", "File"),
@@ -99,8 +110,8 @@ class TrainingJob:
             "instance_type": state["_InstanceType"],
             "checkpoints": request.get("CheckpointConfig", {}).get("S3Uri"),
             "output": output_folder(self._row),
-            "metrics": built_in + own,
-            "log": resources.get("KeepAlivePeriodInSeconds"),
+            "compression": request["OutputDataConfig"].get("CompressionType", "GZIP"),
+            "metrics": request["AlgorithmSpecification"]["MetricDefinitions"],
         }
 
     def line(self, text: str) -> None:
@@ -130,7 +141,7 @@ class TrainingJob:
             return
         with self._changing() as row:
             self._conclude(row, end)
-        shutil.rmtree(self._folder / "scratch", ignore_errors=True)
+        shutil.rmtree(self._folder / SCRATCH, ignore_errors=True)
 
     def _conclude(self, row: Row, end: Exit) -> None:
         if row.status in states.FINISHED:

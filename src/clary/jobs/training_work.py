@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from clary.data.sources import Source
+from clary.jobs.checkpoints import kept_in_step
 from clary.jobs.scraping import ScrapedLog
 from clary.jobs.worker import Tell
 from clary.runtime.failure import failure_text
 from clary.runtime.launch import ARTIFACT, OUTPUT, Trained, Training, launch
+from clary.storage.artifact import unpack
 from clary.storage.buckets import stores_in
 from clary.storage.folder import whole_file
-from clary.storage.location import Stores, local_path
+from clary.storage.location import Stores
 
-RESULT, SCRATCH, RESULTS = "result.json", "scratch", "output"
+RESULT, SCRATCH, RESULTS, CHECKPOINTS = "result.json", "scratch", "output", "checkpoints"
 # As much of the failure file as the platform shows
 _REASON_CHARACTERS = 1024
 
@@ -46,28 +48,29 @@ def run(order: Mapping[str, Any], tell: Tell) -> None:
 def _trained(
     order: Mapping[str, Any], folder: Path, stores: Stores, log: ScrapedLog, tell: Tell
 ) -> None:
-    trained = launch(
-        _training(order, folder, stores),
-        stores=stores,
-        log_to=cast(TextIO, log),
-        entered=lambda phase: tell(event="phase", phase=phase),
-    )
+    with kept_in_step(order["checkpoints"], folder / CHECKPOINTS, stores) as checkpoints:
+        trained = launch(
+            _training(order, folder, checkpoints),
+            stores=stores,
+            log_to=cast(TextIO, log),
+            entered=lambda phase: tell(event="phase", phase=phase),
+        )
     log.send()
-    result = {"ModelArtifacts": _stored(trained, order["output"], stores)}
+    result = {"ModelArtifacts": _stored(trained, order["output"], order["compression"], stores)}
     # The server may die before it hears of the end; then this tells the next one
     with whole_file(folder / RESULT) as out:
         out.write(json.dumps(result).encode())
     tell(event="done", **result)
 
 
-def _training(order: Mapping[str, Any], folder: Path, stores: Stores) -> Training:
+def _training(order: Mapping[str, Any], folder: Path, checkpoints: Path | None) -> Training:
     return Training(
         algorithm=order["algorithm"],
         hyperparameters=order["hyperparameters"],
         sources=_sources(order["channels"], order["input_mode"]),
         output=folder / RESULTS,
         hosts=order["hosts"],
-        checkpoints=_checkpoints(order["checkpoints"], stores),
+        checkpoints=checkpoints,
         instance_type=order["instance_type"],
     )
 
@@ -76,19 +79,22 @@ def _sources(channels: Sequence[Mapping[str, Any]], input_mode: str) -> list[Sou
     return [Source.from_request(channel, input_mode) for channel in channels]  # type: ignore[arg-type]
 
 
-def _checkpoints(uri: str | None, stores: Stores) -> Path | None:
-    """The folder of a checkpoint location; that of a remote store is kept in step elsewhere."""
-    if uri is None:
-        return None
-    location = stores.locate(uri)
-    return location.store.local(location.key.rstrip("/") or ".") or local_path(uri)
-
-
-def _stored(trained: Trained, output: str, stores: Stores) -> dict[str, str]:
-    """Put model.tar.gz and output.tar.gz into the store; where the model is."""
+def _stored(trained: Trained, output: str, compression: str, stores: Stores) -> dict[str, str]:
+    """Put model and output into the store, as archives or as files; where the model is."""
     folder = trained.model.parent
-    for name in (OUTPUT, ARTIFACT):
-        if (folder / name).exists():
-            location = stores.locate(f"{output}/{name}")
-            location.store.put(folder / name, location.key)
-    return {"S3ModelArtifacts": f"{output}/{ARTIFACT}"}
+    archives = [name for name in (OUTPUT, ARTIFACT) if (folder / name).exists()]
+    if compression == "GZIP":
+        for name in archives:
+            _put(folder / name, f"{output}/{name}", stores)
+        return {"S3ModelArtifacts": f"{output}/{ARTIFACT}"}
+    for name in archives:
+        whole = folder / name.partition(".")[0]
+        unpack(folder / name, whole)
+        for path in sorted(path for path in whole.rglob("*") if path.is_file()):
+            _put(path, f"{output}/{path.relative_to(folder).as_posix()}", stores)
+    return {"S3ModelArtifacts": f"{output}/model/"}
+
+
+def _put(path: Path, uri: str, stores: Stores) -> None:
+    location = stores.locate(uri)
+    location.store.put(path, location.key)

@@ -34,6 +34,8 @@ WORKS: Mapping[str, str] = {
     "transform": "clary.jobs.transform_work",
     "serving": "clary.jobs.serving_work",
 }
+# The order of work that was called off before a worker had it
+NOTHING = "nothing"
 LOCK = "lock"
 # How long an earlier worker of the same job may take to die
 _LOCK_SECONDS = 30.0
@@ -56,8 +58,9 @@ def main() -> None:
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     order = json.loads(line)
     os.environ.update(order.get("environment", {}))
-    with _alone(Path(order["folder"])):
-        import_module(WORKS[order["work"]]).run(order, tell)
+    if order["work"] != NOTHING:
+        with _alone(Path(order["folder"])):
+            import_module(WORKS[order["work"]]).run(order, tell)
 
 
 def _preload() -> None:

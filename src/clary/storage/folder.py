@@ -57,6 +57,10 @@ class FolderStore:
                 with path.open("rb") as source, whole_file(target) as copy:
                     shutil.copyfileobj(source, copy)
 
+    def remove(self, key: str) -> None:
+        with explained(self.local(key)):
+            self.local(key).unlink(missing_ok=True)
+
     def uri(self, key: str) -> str:
         return str(self.root / key)
 

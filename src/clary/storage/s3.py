@@ -80,17 +80,12 @@ class S3Store:
             self._client.download_fileobj(self.bucket, key, target)
 
     def put(self, path: Path, key: str) -> None:
-        with self._explained(key):
-            self._client.upload_file(str(path), self.bucket, key)
-
-    def upload(self, path: Path, key: str) -> None:
-        """Copy a file into the bucket.
-
-        Raises:
-            CallerError: the bucket cannot be written.
-        """
         with path.open("rb") as source, self._explained(key):
             self._client.upload_fileobj(source, self.bucket, key)
+
+    def remove(self, key: str) -> None:
+        with self._explained(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

@@ -49,5 +49,12 @@ class Store(Protocol):
             CallerError: the store cannot be written, or is full.
         """
 
+    def remove(self, key: str) -> None:
+        """Remove an object, if it is there.
+
+        Raises:
+            CallerError: the store cannot be written.
+        """
+
     def uri(self, key: str) -> str:
         """What the object is called in messages."""
