@@ -1,0 +1,363 @@
+"""Training jobs through boto3: what clients send, see and get."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+from sklearn.cluster import KMeans as Reference
+from sklearn.datasets import load_digits
+
+import clary
+from clary.jobs import states
+from tests.servers import ROLE, Server, channel, finished, training_request
+
+K_MEANS = {"k": "10", "feature_dim": "64"}
+# Reads the data so often that it can be stopped in the middle
+LONG = {**K_MEANS, "epochs": "1000000"}
+
+
+def name_of(test: str) -> str:
+    return f"{test}-{uuid4().hex[:8]}"
+
+
+def trained(server: Server, image: str, hyperparameters: dict[str, str], **changed: Any) -> Any:
+    name = name_of(image)
+    client = server.client("sagemaker")
+    request = training_request(name, image, HyperParameters=hyperparameters, **changed)
+    client.create_training_job(**request)
+    return finished(client, name)
+
+
+def artifact(server: Server, job: dict[str, Any]) -> Path:
+    return server.root / "s3" / job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://")
+
+
+def refused(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    told = error.value.response["Error"]
+    return told["Code"], told["Message"]
+
+
+def test_a_job_completes_with_a_model_as_good_as_scikit_learns(server: Server) -> None:
+    job = trained(server, "kmeans", K_MEANS)
+    assert job["TrainingJobStatus"] == "Completed"
+    rows = load_digits().data
+    distances = clary.load(artifact(server, job)).transform(rows)
+    found = float((np.asarray(distances).min(axis=1) ** 2).sum())
+    best = Reference(10, n_init=3, random_state=0).fit(rows).inertia_
+    # One pass over 1,797 rows, as SageMaker's default has it, stays within a few percent
+    assert found < 1.05 * best
+
+
+def test_describe_gives_back_the_request_and_what_came_of_it(server: Server) -> None:
+    job = trained(server, "kmeans", K_MEANS, Environment={"WHO": "me"})
+    assert job["HyperParameters"] == K_MEANS
+    assert job["Environment"] == {"WHO": "me"}
+    assert job["RoleArn"] == ROLE
+    assert job["TrainingJobArn"].endswith(f":training-job/{job['TrainingJobName']}")
+    assert job["CreationTime"] <= job["TrainingStartTime"] <= job["TrainingEndTime"]
+    assert job["BillableTimeInSeconds"] == job["TrainingTimeInSeconds"] >= 1
+    assert "FailureReason" not in job
+    metrics = {one["MetricName"]: one["Value"] for one in job["FinalMetricDataList"]}
+    assert metrics["train:msd"] > 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "stages"),
+    [
+        ("File", ["Starting", "Downloading", "Training", "Uploading", "Completed"]),
+        ("FastFile", ["Starting", "Downloading", "Training", "Uploading", "Completed"]),
+        ("Pipe", ["Starting", "Training", "Uploading", "Completed"]),
+    ],
+)
+def test_a_job_goes_through_sagemakers_stages(server: Server, mode: str, stages: list[str]) -> None:
+    specification = {**training_request("x", "kmeans")["AlgorithmSpecification"]}
+    specification["TrainingInputMode"] = mode
+    job = trained(server, "kmeans", K_MEANS, AlgorithmSpecification=specification)
+    transitions = job["SecondaryStatusTransitions"]
+    assert [one["Status"] for one in transitions] == stages
+    assert all(one["StatusMessage"] for one in transitions)
+    times = [moment for one in transitions for moment in (one["StartTime"], one["EndTime"])]
+    assert times == sorted(times)
+
+
+def test_the_same_job_writes_the_same_bytes_in_every_input_mode(server: Server) -> None:
+    models = []
+    for mode in ("File", "Pipe"):
+        specification = {**training_request("x", "kmeans")["AlgorithmSpecification"]}
+        specification["TrainingInputMode"] = mode
+        job = trained(server, "kmeans", K_MEANS, AlgorithmSpecification=specification)
+        models.append(artifact(server, job).read_bytes())
+    assert models[0] == models[1]
+
+
+def test_two_instances_train_one_model(server: Server) -> None:
+    resources = {**training_request("x", "kmeans")["ResourceConfig"], "InstanceCount": 2}
+    job = trained(
+        server,
+        "pca",
+        {"num_components": "3", "feature_dim": "64", "mini_batch_size": "500"},
+        ResourceConfig=resources,
+    )
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    streams = server.client("logs").describe_log_streams(
+        logGroupName="/aws/sagemaker/TrainingJobs",
+        logStreamNamePrefix=job["TrainingJobName"] + "/",
+    )["logStreams"]
+    hosts = [one["logStreamName"].partition("/")[2].rpartition("-")[0] for one in streams]
+    assert hosts == ["algo-1", "algo-2"]
+
+
+def test_an_earlier_model_is_trained_further(server: Server) -> None:
+    first = trained(server, "kmeans", K_MEANS)
+    key = first["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://data/")
+    model = channel("model", key, "application/x-sagemaker-model")
+    job = trained(server, "kmeans", K_MEANS, InputDataConfig=[channel("train"), model])
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert artifact(server, job).read_bytes() != artifact(server, first).read_bytes()
+
+
+def test_an_uncompressed_output_is_a_folder_of_files(server: Server) -> None:
+    output = {"S3OutputPath": "s3://data/out/", "CompressionType": "NONE"}
+    job = trained(server, "kmeans", K_MEANS, OutputDataConfig=output)
+    assert job["ModelArtifacts"]["S3ModelArtifacts"].endswith("/output/model/")
+    assert "model_algo-1" in {path.name for path in artifact(server, job).iterdir()}
+
+
+def test_metrics_of_ones_own_are_scraped_beside_the_built_in_ones(server: Server) -> None:
+    specification = training_request("x", "kmeans")["AlgorithmSpecification"]
+    own = [{"Name": "epochs", "Regex": r"epochs': '([0-9]+)"}]
+    job = trained(
+        server,
+        "kmeans",
+        K_MEANS,
+        AlgorithmSpecification={**specification, "MetricDefinitions": own},
+    )
+    metrics = {one["MetricName"]: one["Value"] for one in job["FinalMetricDataList"]}
+    assert metrics["epochs"] == 1
+    assert "train:msd" in metrics
+
+
+def test_cloudwatch_has_the_metrics_and_the_log(server: Server) -> None:
+    job = trained(server, "kmeans", {**K_MEANS, "epochs": "3"})
+    statistics = server.client("cloudwatch").get_metric_statistics(
+        Namespace="/aws/sagemaker/TrainingJobs",
+        MetricName="train:msd",
+        Dimensions=[{"Name": "TrainingJobName", "Value": job["TrainingJobName"]}],
+        StartTime=job["TrainingStartTime"],
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Average", "SampleCount"],
+    )["Datapoints"]
+    final = {one["MetricName"]: one["Value"] for one in job["FinalMetricDataList"]}
+    assert statistics[-1]["Average"] == pytest.approx(final["train:msd"])
+    logs = server.client("logs")
+    (stream,) = logs.describe_log_streams(
+        logGroupName="/aws/sagemaker/TrainingJobs",
+        logStreamNamePrefix=job["TrainingJobName"] + "/",
+    )["logStreams"]
+    page = logs.get_log_events(
+        logGroupName="/aws/sagemaker/TrainingJobs",
+        logStreamName=stream["logStreamName"],
+        startFromHead=True,
+    )
+    assert any("train msd <loss>" in event["message"] for event in page["events"])
+    again = logs.get_log_events(
+        logGroupName="/aws/sagemaker/TrainingJobs",
+        logStreamName=stream["logStreamName"],
+        startFromHead=True,
+        nextToken=page["nextForwardToken"],
+    )
+    assert again["events"] == []
+    assert again["nextForwardToken"] == page["nextForwardToken"]
+
+
+def test_a_job_that_cannot_succeed_fails_with_the_reason(server: Server) -> None:
+    job = trained(server, "kmeans", {**K_MEANS, "feature_dim": "65"})
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: ")
+    assert "65" in job["FailureReason"]
+    assert "ModelArtifacts" not in job or not artifact(server, job).exists()
+
+
+def test_an_unknown_hyperparameter_fails_the_job_in_sagemakers_words(server: Server) -> None:
+    job = trained(server, "kmeans", {**K_MEANS, "clusters": "3"})
+    words = "Additional hyperparameters are not allowed ('clusters' was unexpected)"
+    assert words in job["FailureReason"]
+
+
+def test_a_stopped_job_keeps_the_model_it_had(server: Server) -> None:
+    client, name = server.client("sagemaker"), name_of("stopped")
+    client.create_training_job(**training_request(name, "kmeans", HyperParameters=LONG))
+    until_training(client, name)
+    time.sleep(0.5)
+    client.stop_training_job(TrainingJobName=name)
+    job = finished(client, name)
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
+    assert clary.load(artifact(server, job))
+    stages = [one["Status"] for one in job["SecondaryStatusTransitions"]]
+    assert stages[-2:] == ["Stopping", "Stopped"] or stages[-3:-1] == ["Stopping", "Uploading"]
+
+
+def test_a_job_beyond_its_time_is_stopped_not_failed(server: Server) -> None:
+    job = trained(server, "kmeans", LONG, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert clary.load(artifact(server, job))
+
+
+def test_a_finished_job_cannot_be_stopped_but_deleted(server: Server) -> None:
+    job, client = trained(server, "kmeans", K_MEANS), server.client("sagemaker")
+    name = job["TrainingJobName"]
+    with pytest.raises(ClientError) as error:
+        client.stop_training_job(TrainingJobName=name)
+    assert refused(error)[0] == "ValidationException"
+    client.delete_training_job(TrainingJobName=name)
+    with pytest.raises(ClientError) as error:
+        client.describe_training_job(TrainingJobName=name)
+    assert refused(error) == ("ValidationException", "Requested resource not found.")
+
+
+def test_of_two_jobs_with_one_name_at_the_same_instant_one_is_made(server: Server) -> None:
+    name, codes = name_of("race"), []
+    begin = threading.Barrier(4)
+
+    def create() -> None:
+        client = server.client("sagemaker")
+        begin.wait()
+        try:
+            client.create_training_job(**training_request(name, "kmeans", HyperParameters=K_MEANS))
+            codes.append("made")
+        except ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["ResourceInUse"] * 3 + ["made"]
+    assert finished(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"TrainingJobName": "not a name"}, "satisfy regular expression pattern"),
+        ({"HyperParameters": {"k": "1" * 2501}}, "length less than or equal to 2500"),
+        ({"RoleArn": "arn:aws:iam::1:role/too-short"}, "at 'roleArn'"),
+        ({"InputDataConfig": [channel("a", "train/"), channel("a", "train/")]}, "unique"),
+        ({"InputDataConfig": [channel("train", "nothing/")]}, "No S3 objects found under S3 URL"),
+        ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
+        ({"ResourceConfig": {"VolumeSizeInGB": 1}}, "InstanceType"),
+        ({"Tags": [{"Key": "aws:x", "Value": "y"}]}, "reserved"),
+    ],
+    ids=["name", "length", "role", "channels", "nothing there", "spot", "no instances", "tag"],
+)
+def test_what_a_request_breaks_is_told_in_the_call(
+    server: Server, changed: dict[str, Any], words: str
+) -> None:
+    request = training_request(name_of("refused"), "kmeans", HyperParameters=K_MEANS)
+    with pytest.raises(ClientError) as error:
+        server.client("sagemaker").create_training_job(**{**request, **changed})
+    code, message = refused(error)
+    assert code == "ValidationException"
+    assert words in message
+
+
+def test_an_image_of_nobody_is_refused_with_the_known_ones(server: Server) -> None:
+    with pytest.raises(ClientError) as error:
+        server.client("sagemaker").create_training_job(**training_request("x", "my-own"))
+    code, message = refused(error)
+    assert code == "ValidationException"
+    assert "kmeans" in message
+
+
+def test_a_list_comes_in_pages_without_gaps(server: Server) -> None:
+    client = server.client("sagemaker")
+    mark = uuid4().hex[:8]
+    for number in range(5):
+        name = f"page-{mark}-{number}"
+        client.create_training_job(**training_request(name, "kmeans", HyperParameters=K_MEANS))
+    pages = client.get_paginator("list_training_jobs").paginate(
+        NameContains=mark, SortBy="Name", SortOrder="Descending", PaginationConfig={"PageSize": 2}
+    )
+    sizes = [[job["TrainingJobName"] for job in page["TrainingJobSummaries"]] for page in pages]
+    assert [len(page) for page in sizes] == [2, 2, 1]
+    assert [name for page in sizes for name in page] == [
+        f"page-{mark}-{number}" for number in range(4, -1, -1)
+    ]
+    for number in range(5):
+        assert finished(client, f"page-{mark}-{number}")["TrainingJobStatus"] == "Completed"
+    with pytest.raises(ClientError, match="pagination token"):
+        client.list_training_jobs(NextToken="nonsense")
+
+
+def test_tags_are_added_listed_and_removed(server: Server) -> None:
+    client = server.client("sagemaker")
+    job = trained(server, "kmeans", K_MEANS, Tags=[{"Key": "team", "Value": "a"}])
+    arn = job["TrainingJobArn"]
+    client.add_tags(
+        ResourceArn=arn, Tags=[{"Key": "team", "Value": "b"}, {"Key": "x", "Value": ""}]
+    )
+    listed = {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
+    assert listed == {"team": "b", "x": ""}
+    client.delete_tags(ResourceArn=arn, TagKeys=["team", "never there"])
+    assert [tag["Key"] for tag in client.list_tags(ResourceArn=arn)["Tags"]] == ["x"]
+
+
+def test_search_finds_jobs_by_members_hyperparameters_metrics_and_tags(server: Server) -> None:
+    client, mark = server.client("sagemaker"), uuid4().hex[:8]
+    job = trained(server, "kmeans", {**K_MEANS, "k": "7"}, Tags=[{"Key": "mark", "Value": mark}])
+
+    def names(*filters: dict[str, str]) -> list[str]:
+        found = client.search(Resource="TrainingJob", SearchExpression={"Filters": list(filters)})
+        return [one["TrainingJob"]["TrainingJobName"] for one in found["Results"]]
+
+    marked = {"Name": "Tags.mark", "Operator": "Equals", "Value": mark}
+    passing = [
+        {"Name": "HyperParameters.k", "Operator": "Equals", "Value": "7"},
+        {"Name": "Metrics.train:msd", "Operator": "GreaterThan", "Value": "1"},
+        {"Name": "TrainingJobStatus", "Operator": "In", "Value": "Completed,Failed"},
+        {"Name": "AlgorithmSpecification.TrainingImage", "Operator": "Contains", "Value": "kmea"},
+        {"Name": "FailureReason", "Operator": "NotExists"},
+    ]
+    assert names(marked, *passing) == [job["TrainingJobName"]]
+    assert names(marked, {"Name": "HyperParameters.k", "Operator": "LessThan", "Value": "7"}) == []
+
+
+def test_checkpoints_are_in_the_bucket(server: Server) -> None:
+    shutil.copytree(server.bucket / "labelled", server.bucket / "xgb", dirs_exist_ok=True)
+    job = trained(
+        server,
+        "xgboost",
+        {"num_round": "3", "objective": "multi:softmax", "num_class": "10"},
+        InputDataConfig=[channel("train", "xgb/")],
+        CheckpointConfig={"S3Uri": "s3://data/checkpoints/here"},
+    )
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert any("checkpoint" in path.name for path in (server.bucket / "checkpoints/here").iterdir())
+
+
+def test_every_stage_can_only_go_where_the_table_says() -> None:
+    known = set(states.TRAINING_MOVES)
+    assert all(set(after) <= known for after in states.TRAINING_MOVES.values())
+
+
+def until_training(client: Any, name: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        job = client.describe_training_job(TrainingJobName=name)
+        if job["SecondaryStatus"] == "Training":
+            return
+        assert job["TrainingJobStatus"] == "InProgress", job
+        time.sleep(0.02)
+    raise AssertionError("it does not train")
