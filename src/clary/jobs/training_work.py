@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -22,12 +23,15 @@ from clary.storage.folder import whole_file
 from clary.storage.location import Stores
 
 RESULT, SCRATCH, RESULTS, CHECKPOINTS = "result.json", "scratch", "output", "checkpoints"
+_NICE = 5
 # As much of the failure file as the platform shows
 _REASON_CHARACTERS = 1024
 
 
 def run(order: Mapping[str, Any], tell: Tell) -> None:
     """Do what a training order says; its end is told as an event."""
+    # The server, which shares the processors, is to answer while jobs train
+    os.nice(_NICE)
     folder = Path(order["folder"])
     scratch = folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
