@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from clary import settings
 
 # A new spare is started a little after one was taken: its imports would slow what that one does
 _SPARE_AFTER_SECONDS = 1.5
+# An end that cannot be noted, because the disk is full, is tried again after so many seconds; a
+# later server finds out what nobody could write down
+_PAUSES = (1, 2, 4, 8, 16)
+
+T = TypeVar("T")
+
+_log = logging.getLogger("clary.jobs")
 
 
 @dataclass(frozen=True)
@@ -118,24 +127,24 @@ class Worker:
         reader.start()
         assert self._process.stdout
         for line in self._process.stdout:
-            work.line(line.rstrip("\n"))
+            _safely(work.line, line.rstrip("\n"))
         code = self._process.wait()
         # What it left running would keep the pipe of events open
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         reader.join()
         self._close()
-        try:
-            work.ended(Exit(code, self._reason))
-        finally:
-            self._gone.set()
+        for pause in _PAUSES:
+            if _safely(work.ended, Exit(code, self._reason)):
+                break
+            time.sleep(pause)
+        self._gone.set()
 
     def _read_events(self, work: Work) -> None:
         for line in self._events:
-            with suppress(ValueError):
-                event = json.loads(line)
-                if event.get("event") != "ready":
-                    work.event(event)
+            event = json.loads(line)
+            if event["event"] != "ready":
+                _safely(work.event, event)
 
     def _close(self) -> None:
         self._events.close()
@@ -143,6 +152,16 @@ class Worker:
             if stream:
                 with suppress(OSError):
                     stream.close()
+
+
+def _safely(tell: Callable[[T], None], what: T) -> bool:
+    """Tell; whether that went well. What cannot be noted now must not end the watch of a worker."""
+    try:
+        tell(what)
+    except Exception:
+        _log.exception("a worker's news could not be noted: %.200s", what)
+        return False
+    return True
 
 
 class Workers:
