@@ -1,30 +1,101 @@
-"""Which algorithm an image, or an algorithm's resource, stands for."""
+"""Which algorithm an image stands for, in the requests that name one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from clary.algorithms import CATALOGUE, declaration
+from clary.algorithms import declaration, names
 from clary.aws.errors import invalid
-from clary.jobs.platform import Platform
+from clary.errors import CallerError
+from clary.spec.images import algorithm_of_image
+from clary.spec.jumpstart import JumpStartModel
+
+# What the scripts of JumpStart are called, which are no scripts of the caller's
+_JUMPSTART_SCRIPTS = frozenset({"transfer_learning.py", "inference.py"})
 
 
-def trained_by(platform: Platform, specification: Mapping[str, Any]) -> str:
-    """The name of the algorithm that an AlgorithmSpecification names.
+@dataclass(frozen=True)
+class Asked:
+    """The algorithm that a request asks for, and JumpStart's model where it asked through one."""
+
+    algorithm: str
+    model: JumpStartModel | None = None
+
+
+def asked_in(uri: str, request: Mapping[str, Any]) -> Asked:
+    """What a CreateTrainingJob with this image asks for.
 
     Raises:
-        Refusal: it names none, two, or one that is not known.
+        Refusal: the image is not known or not there yet; or the request brings a script, which no
+            built-in algorithm runs.
     """
-    image, name = specification.get("TrainingImage"), specification.get("AlgorithmName")
-    if bool(image) == bool(name):
-        raise invalid("AlgorithmSpecification needs exactly one of TrainingImage and AlgorithmName")
-    return algorithm_of(image) if image else algorithm_of(str(name))
+    asked = _asked(uri, list(_training_hints(request)))
+    _refuse_scripts(asked, request.get("HyperParameters", {}).get("sagemaker_program", ""))
+    return asked
+
+
+def served_by(container: Mapping[str, Any]) -> str:
+    """The algorithm whose models a container of CreateModel serves.
+
+    Raises:
+        Refusal: its image is not known or not there yet, or it brings a script.
+    """
+    environment = container.get("Environment", {})
+    place = container.get("ModelDataUrl", "")
+    hints = [environment.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), place]
+    asked = _asked(container.get("Image", ""), hints)
+    _refuse_scripts(asked, environment.get("SAGEMAKER_PROGRAM", ""))
+    return asked.algorithm
 
 
 def algorithm_of(image: str) -> str:
-    repository = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
-    for name in CATALOGUE:
-        if repository in (name, *declaration(name).images):
-            return name
-    raise invalid(f"Unknown image {image}. Known: {', '.join(CATALOGUE)}")
+    """The algorithm of an image alone.
+
+    Raises:
+        Refusal: it is not known or not there yet.
+    """
+    return _asked(image, []).algorithm
+
+
+def _asked(uri: str, hints: list[str]) -> Asked:
+    try:
+        match = algorithm_of_image(uri, _declared(), hints)
+    except CallerError as error:
+        raise invalid(str(error)) from None
+    if match.algorithm not in names():
+        raise invalid(
+            f"Algorithm {match.algorithm} is not implemented yet; implemented: {', '.join(names())}"
+        )
+    models = declaration(match.algorithm).jumpstart
+    found = [one for one in models if any(one.id in hint for hint in [match.repository, *hints])]
+    return Asked(match.algorithm, found[0] if len(found) == 1 else None)
+
+
+def _training_hints(request: Mapping[str, Any]) -> Iterator[str]:
+    yield request.get("HyperParameters", {}).get("sagemaker_submit_directory", "")
+    for channel in request.get("InputDataConfig", []):
+        if channel["ChannelName"] in {"model", "code"}:
+            yield channel["DataSource"].get("S3DataSource", {}).get("S3Uri", "")
+
+
+def _refuse_scripts(asked: Asked, program: str) -> None:
+    name = program.strip('"').rpartition("/")[2]
+    if name and not (asked.model and name in _JUMPSTART_SCRIPTS):
+        raise invalid(
+            f"The script {name} cannot be run: {asked.algorithm} is a built-in algorithm here, "
+            "without script mode. Leave out the script (entry_point) for the algorithm itself"
+        )
+
+
+@cache
+def _declared() -> dict[str, str]:
+    """Algorithms by the repositories and JumpStart ids of their declarations."""
+    found = {}
+    for name in names():
+        algorithm = declaration(name)
+        for repository in (name, *algorithm.images, *(one.id for one in algorithm.jumpstart)):
+            found[repository] = name
+    return found

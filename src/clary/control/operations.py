@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from clary.control import logs, metrics, search, tags, training_jobs
+from clary.control import algorithms, logs, metrics, search, tags, training_jobs
 from clary.jobs.platform import Platform
 
 Operation: TypeAlias = Callable[[Platform, dict[str, Any]], dict[str, Any] | None]
@@ -13,11 +13,15 @@ Operation: TypeAlias = Callable[[Platform, dict[str, Any]], dict[str, Any] | Non
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "sagemaker": {
         "AddTags": tags.add,
+        "CreateAlgorithm": algorithms.create,
         "CreateTrainingJob": training_jobs.create,
+        "DeleteAlgorithm": algorithms.delete,
         "DeleteTags": tags.delete,
         "DeleteTrainingJob": training_jobs.delete,
+        "DescribeAlgorithm": algorithms.describe,
         "DescribeTrainingJob": training_jobs.describe,
         "GetSearchSuggestions": search.suggestions,
+        "ListAlgorithms": algorithms.list_,
         "ListTags": tags.list_,
         "ListTrainingJobs": training_jobs.list_,
         "Search": search.search,

@@ -32,10 +32,10 @@ def rows_page(
     wanted = Wanted(
         contains=request.get("NameContains"),
         status=request.get("StatusEquals"),
-        created_after=_time(request.get("CreationTimeAfter")),
-        created_before=_time(request.get("CreationTimeBefore")),
-        modified_after=_time(request.get("LastModifiedTimeAfter")),
-        modified_before=_time(request.get("LastModifiedTimeBefore")),
+        created_after=milliseconds_of(request.get("CreationTimeAfter")),
+        created_before=milliseconds_of(request.get("CreationTimeBefore")),
+        modified_after=milliseconds_of(request.get("LastModifiedTimeAfter")),
+        modified_before=milliseconds_of(request.get("LastModifiedTimeBefore")),
         sort=sort,
         descending=request.get("SortOrder", order) == "Descending",
         limit=request.get("MaxResults", _DEFAULT),
@@ -57,7 +57,7 @@ def offset_page(
     return page
 
 
-def _time(given: Any) -> int | None:
+def milliseconds_of(given: Any) -> int | None:
     """A time of a request, in milliseconds."""
     if given is None:
         return None

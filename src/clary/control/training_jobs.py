@@ -8,7 +8,8 @@ from typing import Any
 
 from clary.algorithms import declaration
 from clary.aws.errors import invalid
-from clary.control.images import trained_by
+from clary.control.algorithms import trained_by
+from clary.control.jumpstart import adapted
 from clary.control.pages import rows_page
 from clary.control.refusals import in_use
 from clary.control.tags import given
@@ -26,15 +27,22 @@ _MISSING = "Requested resource not found."
 def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     name = request["TrainingJobName"]
     _check(request)
-    algorithm = trained_by(platform, request["AlgorithmSpecification"])
+    asked = trained_by(platform, request)
     hosts, instance_type = _instances(request["ResourceConfig"])
     _check_inputs(platform, request)
     tags = given(request)
     stored = {key: value for key, value in request.items() if key != "Tags"}
     stored.setdefault("StoppingCondition", _MAX_RUNTIME)
     stored["OutputDataConfig"].setdefault("KmsKeyId", "")
-    stored["AlgorithmSpecification"] = _with_metrics(request["AlgorithmSpecification"], algorithm)
-    state = {"_Algorithm": algorithm, "_Hosts": hosts, "_InstanceType": instance_type}
+    stored["AlgorithmSpecification"] = _with_metrics(
+        request["AlgorithmSpecification"], asked.algorithm
+    )
+    state = {
+        "_Algorithm": asked.algorithm,
+        "_Hosts": hosts,
+        "_InstanceType": instance_type,
+        "_Adapted": adapted(platform, request, asked),
+    }
     first = Row(0, _KIND, name, "", "", 0, 0, {}, state)
     states.move(first, "Starting" if platform.engine.has_place() else "Pending")
     arn = platform.account.arn(_KIND, name)

@@ -91,7 +91,8 @@ class TrainingJob:
         self._out_of_time = False
 
     def order(self) -> Mapping[str, Any]:
-        request, state = self._row.request, self._row.state
+        state = self._row.state
+        request = {**self._row.request, **state.get("_Adapted", {})}
         with self._changing() as row:
             if row.status != states.IN_PROGRESS:
                 return {"work": NOTHING}

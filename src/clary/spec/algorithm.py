@@ -10,6 +10,7 @@ from clary.errors import CallerError, Fault
 from clary.spec.channels import ChannelSpec
 from clary.spec.hardware import Hardware
 from clary.spec.hyperparameters import Hyperparameters
+from clary.spec.jumpstart import JumpStartModel
 from clary.spec.metrics import Metric
 from clary.spec.outputs import Inference
 
@@ -70,8 +71,12 @@ class Algorithm:
     hardware: Hardware = field(default_factory=Hardware)
     # A channel named model holding an earlier model.tar.gz to go on from
     incremental: bool = False
+    # Whether one server can hold many models of it at once
+    multi_model: bool = False
     # What can be asked for beyond hyperparameters, without changing the model (`elbow`)
     options: tuple[str, ...] = ()
+    # Model ids under which JumpStart offers it
+    jumpstart: tuple[JumpStartModel, ...] = ()
     # What its log counts passes in: the x axis of learning curves
     pass_name: str = "epoch"
     # How far metrics of two hosts may lie from those of one host, relative
@@ -111,4 +116,5 @@ class Algorithm:
             "inference": self.inference.describe(),
             "instances": self.hardware.describe(),
             "incremental": self.incremental,
+            "multi_model": self.multi_model,
         }

@@ -18,6 +18,7 @@ from clary.spec.hyperparameters import (
     listing,
     number,
 )
+from clary.spec.jumpstart import JumpStartModel
 from clary.spec.metrics import Goal, Metric
 from clary.spec.outputs import CSV, JSON, JSONLINES, LIBSVM, RECORDIO, Inference, Output
 
@@ -238,6 +239,9 @@ def _metric(channel: str, name: str, goal: Goal, documented: bool, about: str) -
 
 
 _TYPES = ("libsvm", "text/libsvm", "text/x-libsvm", "csv", "text/csv", "parquet", "application/x-parquet", "recordio-protobuf", "application/x-recordio-protobuf")
+# What JumpStart's notebooks set; its own defaults are not published
+_JUMPSTART = {"num_boost_round": "100", "early_stopping_rounds": "10"}
+_RENAMED = {"num_boost_round": "num_round"}
 
 ALGORITHM = Algorithm(
     name="xgboost",
@@ -246,6 +250,7 @@ ALGORITHM = Algorithm(
     learning="supervised",
     problem_types=("regression", "binary_classification", "multiclass_classification", "ranking", "survival"),
     images=("sagemaker-xgboost", "xgboost"),
+    multi_model=True,
     hyperparameters=XGBoostHyperparameters,
     channels=(
         ChannelSpec("train", "Rows to learn from.", required=True, content_types=_TYPES, beyond=(JSONLINES,), missing=True, default_content_type=LIBSVM),
@@ -293,6 +298,11 @@ ALGORITHM = Algorithm(
     ),
     hardware=Hardware(train_gpu=True, multi_gpu=True, inference_gpu=True),
     incremental=True,
+    jumpstart=(
+        # multi:softprob answers the probability of each class, for two classes as well
+        JumpStartModel("xgboost-classification-model", "XGBoost for tabular classification", {"objective": "multi:softprob", **_JUMPSTART}, _RENAMED),
+        JumpStartModel("xgboost-regression-model", "XGBoost for tabular regression", {"objective": "reg:squarederror", **_JUMPSTART}, _RENAMED),
+    ),
     # The hosts' quantile sketches are merged, so bins and trees are not quite one host's
     pass_name="round",
     hosts_tolerance=0.05,
