@@ -114,11 +114,6 @@ def server_root() -> Path:
     return Path(os.environ.get("CLARY_ROOT") or Path.home() / ".clary")
 
 
-def database_url() -> str | None:
-    """A database other than SQLite below the root, as an SQLAlchemy URL: CLARY_DATABASE_URL."""
-    return os.environ.get("CLARY_DATABASE_URL") or None
-
-
 def job_places() -> int:
     """How many jobs the server runs at once: CLARY_JOBS, else a job a processor, 4 at least."""
     return _whole_number("CLARY_JOBS", max(4, threads())) or 1
@@ -127,6 +122,18 @@ def job_places() -> int:
 def job_memory_bytes() -> int:
     """Memory that a job may take: CLARY_JOB_MEMORY_BYTES, else nine tenths of what there is."""
     return _whole_number("CLARY_JOB_MEMORY_BYTES", _machine_bytes() * 9 // 10)
+
+
+def model_memory_bytes() -> int:
+    """What the models of a multi-model server take together: CLARY_MODEL_MEMORY_BYTES, else half
+    of what there is.
+    """
+    return _whole_number("CLARY_MODEL_MEMORY_BYTES", _machine_bytes() // 2)
+
+
+def idle_seconds() -> int:
+    """How long an endpoint keeps models that nobody asks: CLARY_IDLE_SECONDS, else an hour."""
+    return _whole_number("CLARY_IDLE_SECONDS", 3600)
 
 
 def events_descriptor() -> int:

@@ -17,7 +17,7 @@ from clary.db.resources import Missing, Resources, Row, Taken, Wanted
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'rows.db'}")
+    opened = Database(tmp_path / "rows.db")
     yield opened
     opened.close()
 
@@ -150,6 +150,5 @@ def test_filters_of_names_tell_case_apart(resources: Resources) -> None:
 
 
 def test_another_process_sees_what_was_written(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'rows.db'}"
-    made(Resources(Database(url)), "a")
-    assert Resources(Database(url)).find("model", "a")
+    made(Resources(Database(tmp_path / "rows.db")), "a")
+    assert Resources(Database(tmp_path / "rows.db")).find("model", "a")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
 
 from clary.db.tables import Base
 
@@ -16,19 +16,20 @@ _BUSY_SECONDS = 30
 
 
 class Database:
-    """SQLite in a file, or what else an SQLAlchemy URL names.
+    """SQLite in a file.
 
-    SQLite has one writer at a time: writes of this process wait for each other here rather than in
-    its busy loop. Its log is flushed when it is merged: a killed process loses nothing, a power
+    It has one writer at a time: writes of this process wait for each other here rather than in its
+    busy loop. Its log is flushed when it is merged: a killed process loses nothing, a power
     failure may lose the last moments, never the file.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url, connect_args=_arguments(url))
+    def __init__(self, path: Path) -> None:
+        # Transactions are begun below, so that a writer takes the lock at once
+        arguments = {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+        self._engine = create_engine(f"sqlite:///{path}", connect_args=arguments)
         self._writing = threading.RLock()
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _prepare)
-            event.listen(self._engine, "begin", _begin)
+        event.listen(self._engine, "connect", _prepare)
+        event.listen(self._engine, "begin", _begin)
         Base.metadata.create_all(self._engine)
 
     @contextmanager
@@ -49,13 +50,6 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
-
-
-def _arguments(url: str) -> dict[str, Any]:
-    if make_url(url).get_backend_name() != "sqlite":
-        return {}
-    # Transactions are begun below, so that a writer takes the lock at once
-    return {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
 
 
 def _prepare(connection: Any, record: Any) -> None:

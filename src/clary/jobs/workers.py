@@ -142,9 +142,11 @@ class Worker:
 
     def _read_events(self, work: Work) -> None:
         for line in self._events:
-            event = json.loads(line)
-            if event["event"] != "ready":
-                _safely(work.event, event)
+            # A worker that was killed may leave half a line
+            with suppress(ValueError):
+                event = json.loads(line)
+                if event["event"] != "ready":
+                    _safely(work.event, event)
 
     def _close(self) -> None:
         self._events.close()

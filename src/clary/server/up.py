@@ -26,6 +26,7 @@ from clary.jobs.platform import Account, Platform
 from clary.runtime.connection import BoundedProtocol
 from clary.runtime.serve import bound
 from clary.server.app import App
+from clary.server.jumpstart import write_manifest
 from clary.server.root import ServerFacts, announced, taken
 from clary.storage.buckets import stores_in
 
@@ -61,11 +62,11 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
 @contextmanager
 def _platform(root: Path) -> Iterator[Platform]:
     """What operations work on; jobs that an earlier server left are taken up."""
-    url = settings.database_url() or f"sqlite:///{root / 'clary.db'}"
-    database = Database(url)
+    database = Database(root / "clary.db")
     engine = Engine(settings.job_places(), settings.job_memory_bytes())
     buckets = root / "s3"
     buckets.mkdir(exist_ok=True)
+    write_manifest(buckets, settings.region())
     platform = Platform(
         root=root,
         account=Account(settings.account(), settings.region()),
