@@ -23,6 +23,7 @@ from clary.kit.run import Run
 from clary.spec.algorithm import Algorithm, Example
 from clary.spec.channels import ChannelSpec
 from clary.spec.hyperparameters import Hyperparameters, integer, number
+from clary.spec.jumpstart import JumpStartModel
 from clary.spec.metrics import PROGRESS, quality
 from clary.spec.outputs import BEYOND, Inference, Output
 
@@ -58,6 +59,14 @@ ALGORITHM = Algorithm(
     examples=(Example({}),),
     incremental=True,
     options=("greeting",),
+    jumpstart=(
+        JumpStartModel(
+            "means-of-columns",
+            "Means of columns",
+            {"passes": "2", "decay": "0.25"},
+            renamed={"passes": "epochs"},
+        ),
+    ),
     fit="tests.runtime.column_means:fit",
     model="tests.runtime.column_means:ColumnMeansModel",
 )
