@@ -1,8 +1,8 @@
 """Fills the generated parts of the documentation and lays the site out.
 
-In the tree: the tables in the algorithms' READMEs between `<!-- generated: NAME -->` and
-`<!-- end -->`, and the stub that editors read. In `build/docs`: the pages of the site, with links
-as they are there.
+In the tree: the tables in the algorithms' READMEs and on the page of images, between
+`<!-- generated: NAME -->` and `<!-- end -->`, and the stub that editors read. In `build/docs`: the
+pages of the site, with links as they are there.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+from image_tables import account_table, model_table, repository_table
 from references import command_reference, performance, python_reference
 
 from clary.algorithms import CATALOGUE, declaration
@@ -29,6 +31,11 @@ _TABLES = {
     "metrics": render.metric_table,
     "tuning": render.tuning_table,
     "answers": render.answer_table,
+}
+_IMAGE_TABLES = {
+    "repositories": repository_table,
+    "models": model_table,
+    "accounts": account_table,
 }
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _CODE = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
@@ -51,9 +58,9 @@ def main() -> None:
     return _write_site(ROOT / "build" / "docs")
 
 
-def filled(text: str, algorithm: Algorithm) -> str:
-    """A README with its generated tables."""
-    return _MARKED.sub(lambda m: f"{m[1]}{_TABLES[m[2]](algorithm)}\n{m[3]}", text)
+def filled(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    """A page with its generated tables."""
+    return _MARKED.sub(lambda m: f"{m[1]}{tables[m[2]]()}\n{m[3]}", text)
 
 
 def relinked(text: str, source: Path, page: str, pages: Mapping[Path, str]) -> str:
@@ -80,7 +87,13 @@ def _in_the_tree() -> Iterator[tuple[Path, str]]:
     yield ROOT / "src/clary/__init__.pyi", stub_text()
     for name in CATALOGUE:
         readme = _readme(name)
-        yield readme, filled(readme.read_text(), declaration(name))
+        yield readme, filled(readme.read_text(), _tables_of(declaration(name)))
+    images = ROOT / "docs" / "image-uris.md"
+    yield images, filled(images.read_text(), _IMAGE_TABLES)
+
+
+def _tables_of(algorithm: Algorithm) -> dict[str, Callable[[], str]]:
+    return {name: partial(written, algorithm) for name, written in _TABLES.items()}
 
 
 def _write_site(output: Path) -> None:
