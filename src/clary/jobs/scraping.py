@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from clary.db.resources import milliseconds
 from clary.jobs.worker import Tell
 
 # XGBoost's regexes run on through the line's other metrics
@@ -30,7 +30,7 @@ class ScrapedLog:
 
     def write(self, text: str) -> int:
         self._stream.write(text)
-        now = milliseconds()
+        now = time.time_ns() // 1_000_000
         for line in text.splitlines():
             self._values += [(name, now, value) for name, value in self._found(line)]
         if now - self._sent > 1000 * _SEND_SECONDS:
@@ -42,7 +42,7 @@ class ScrapedLog:
 
     def send(self) -> None:
         """Tell the values that were found since the last time."""
-        self._sent = milliseconds()
+        self._sent = time.time_ns() // 1_000_000
         if self._values:
             self._tell(event="metrics", values=self._values)
             self._values = []

@@ -15,8 +15,7 @@ from clary.jobs import states
 from clary.jobs.engine import Key
 from clary.jobs.logs import Writer
 from clary.jobs.platform import Platform
-from clary.jobs.training_work import RESULT, SCRATCH
-from clary.jobs.worker import NOTHING
+from clary.jobs.worker import NOTHING, RESULT, SCRATCH
 from clary.jobs.workers import Exit
 
 KIND = "training-job"

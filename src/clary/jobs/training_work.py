@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 from clary.data.sources import Source
 from clary.jobs.checkpoints import kept_in_step
 from clary.jobs.scraping import ScrapedLog
-from clary.jobs.worker import Tell
+from clary.jobs.worker import RESULT, SCRATCH, Tell
 from clary.runtime.failure import failure_text
 from clary.runtime.launch import ARTIFACT, OUTPUT, Trained, Training, launch
 from clary.storage.artifact import unpack
@@ -22,8 +22,8 @@ from clary.storage.buckets import stores_in
 from clary.storage.folder import whole_file
 from clary.storage.location import Stores
 
-RESULT, SCRATCH, RESULTS, CHECKPOINTS = "result.json", "scratch", "output", "checkpoints"
-_NICE = 5
+RESULTS, CHECKPOINTS = "output", "checkpoints"
+_NICE = 10
 # As much of the failure file as the platform shows
 _REASON_CHARACTERS = 1024
 

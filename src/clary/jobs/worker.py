@@ -36,7 +36,8 @@ WORKS: Mapping[str, str] = {
 }
 # The order of work that was called off before a worker had it
 NOTHING = "nothing"
-LOCK = "lock"
+# In a job's folder: what came of it, what is of no use afterwards, who works there
+RESULT, SCRATCH, LOCK = "result.json", "scratch", "lock"
 # How long an earlier worker of the same job may take to die
 _LOCK_SECONDS = 30.0
 # The system's own choice, when memory runs out, falls on workers before the server
