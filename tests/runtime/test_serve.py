@@ -341,12 +341,6 @@ def _failing_start(root: Path, **environment: str) -> subprocess.CompletedProces
     )
 
 
-def test_several_models_behind_one_server_are_refused(models: Models) -> None:
-    done = _failing_start(models["kmeans"].root, SAGEMAKER_MULTI_MODEL="true")
-    assert done.returncode == 1
-    assert "SAGEMAKER_MULTI_MODEL: one server serves one model" in done.stderr
-
-
 def _until_closed(client: socket.socket) -> bytes:
     received = b""
     while part := client.recv(65536):

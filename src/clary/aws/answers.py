@@ -38,6 +38,13 @@ def json_refusal(refusal: Refusal, version: str = "1.1") -> Answer:
     return Answer(refusal.status, headers, json.dumps(_json(told)).encode())
 
 
+def rest_refusal(refusal: Refusal) -> Answer:
+    """An error of the runtime, whose models write the message with a capital."""
+    told = {"Message": refusal.message, **refusal.members}
+    headers = {**_headers("application/json"), "x-amzn-errortype": refusal.code}
+    return Answer(refusal.status, headers, json.dumps(_json(told)).encode())
+
+
 def query_answer(model: OperationModel, members: Mapping[str, Any]) -> Answer:
     """`<GetRoleResponse><GetRoleResult>…`, of older protocols."""
     namespace = model.service_model.metadata.get("xmlNamespace", "")
@@ -59,6 +66,17 @@ def query_refusal(refusal: Refusal) -> Answer:
     )
     body = f"<ErrorResponse><Error>{told}</Error><RequestId>{uuid4()}</RequestId></ErrorResponse>"
     return Answer(refusal.status, _headers("text/xml"), body.encode())
+
+
+def s3_refusal(refusal: Refusal) -> Answer:
+    """An error of S3's protocol."""
+    headers = _headers("application/xml")
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+        f"<RequestId>{headers['x-amzn-RequestId']}</RequestId></Error>"
+    )
+    return Answer(refusal.status, headers, body.encode())
 
 
 def _headers(content_type: str) -> dict[str, str]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from clary.control import algorithms, logs, metrics, search, tags, training_jobs
+from clary.control import (
+    algorithms,
+    endpoint_configs,
+    endpoints,
+    logs,
+    metrics,
+    models,
+    search,
+    tags,
+    training_jobs,
+)
 from clary.jobs.platform import Platform
 
 Operation: TypeAlias = Callable[[Platform, dict[str, Any]], dict[str, Any] | None]
@@ -14,18 +24,32 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "sagemaker": {
         "AddTags": tags.add,
         "CreateAlgorithm": algorithms.create,
+        "CreateEndpoint": endpoints.create,
+        "CreateEndpointConfig": endpoint_configs.create,
+        "CreateModel": models.create,
         "CreateTrainingJob": training_jobs.create,
         "DeleteAlgorithm": algorithms.delete,
+        "DeleteEndpoint": endpoints.delete,
+        "DeleteEndpointConfig": endpoint_configs.delete,
+        "DeleteModel": models.delete,
         "DeleteTags": tags.delete,
         "DeleteTrainingJob": training_jobs.delete,
         "DescribeAlgorithm": algorithms.describe,
+        "DescribeEndpoint": endpoints.describe,
+        "DescribeEndpointConfig": endpoint_configs.describe,
+        "DescribeModel": models.describe,
         "DescribeTrainingJob": training_jobs.describe,
         "GetSearchSuggestions": search.suggestions,
         "ListAlgorithms": algorithms.list_,
+        "ListEndpointConfigs": endpoint_configs.list_,
+        "ListEndpoints": endpoints.list_,
+        "ListModels": models.list_,
         "ListTags": tags.list_,
         "ListTrainingJobs": training_jobs.list_,
         "Search": search.search,
         "StopTrainingJob": training_jobs.stop,
+        "UpdateEndpoint": endpoints.update,
+        "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
         "UpdateTrainingJob": training_jobs.update,
     },
     "logs": {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.jobs.engine import Engine
+from clary.jobs.fleet import Endpoints
 from clary.jobs.logs import Logs
 from clary.storage.location import Stores
 
@@ -40,6 +41,7 @@ class Platform:
     engine: Engine
     buckets: Path | None
     stores: Stores
+    endpoints: Endpoints = field(default_factory=Endpoints)
 
     def folder(self, kind: str, name: str) -> Path:
         """Where a job's or an endpoint's own files are."""

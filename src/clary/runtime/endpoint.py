@@ -36,10 +36,12 @@ _log = logging.getLogger("clary.serve")
 class Endpoint:
     """The application for one model. Starlette's routing is left out: three paths need none."""
 
-    def __init__(self, model: Model, serving: Serving) -> None:
+    def __init__(
+        self, model: Model, serving: Serving, pool: ThreadPoolExecutor | None = None
+    ) -> None:
         self._model = model
         self._serving = serving
-        self._pool = ThreadPoolExecutor(threads(), thread_name_prefix="predict")
+        self._pool = pool or ThreadPoolExecutor(threads(), thread_name_prefix="predict")
         self._held = 0
         self._small_seconds = 0.0
 
@@ -48,25 +50,21 @@ class Endpoint:
         request = Request(scope, receive)
         response = await self._response(request)
         await response(scope, receive, send)
-        _noted(request, response, time.perf_counter() - begun)
+        noted(request, response, time.perf_counter() - begun)
 
     async def _response(self, request: Request) -> Response:
         path, method = request.scope["path"], request.method
         if path not in _METHODS:
             known = ", ".join(f"{method} {path}" for path, method in _METHODS.items())
-            return _refusal(404, f"no such path; the server answers to {known}")
+            return refusal(404, f"no such path; the server answers to {known}")
         if method.replace("HEAD", "GET") != _METHODS[path]:
             text = f"{path} takes {_METHODS[path]}, not {method}"
-            return _refusal(405, text, allow=_METHODS[path])
+            return refusal(405, text, allow=_METHODS[path])
         if path == "/ping":
             return Response()
         if path == "/execution-parameters":
             return JSONResponse(self._execution_parameters())
-        response = await self._invoked(request)
-        if response.status_code >= 400 and "expect" in request.headers:
-            # The client may still wait for 100 Continue with its body
-            response.headers["connection"] = "close"
-        return response
+        return await self.invoked(request)
 
     def _execution_parameters(self) -> dict[str, object]:
         given = self._serving
@@ -76,7 +74,15 @@ class Endpoint:
             "MaxPayloadInMB": max(1, given.max_payload_bytes // _MIB),
         }
 
-    async def _invoked(self, request: Request) -> Response:
+    async def invoked(self, request: Request) -> Response:
+        """The answer to a request with a body to predict from."""
+        response = await self._answered(request)
+        if response.status_code >= 400 and "expect" in request.headers:
+            # The client may still wait for 100 Continue with its body
+            response.headers["connection"] = "close"
+        return response
+
+    async def _answered(self, request: Request) -> Response:
         parts: list[bytes] = []
         try:
             await self._read(request, parts)
@@ -84,17 +90,17 @@ class Endpoint:
                 return Response(status_code=204)
             return await self._predicted(request, b"".join(parts))
         except CallerError as error:
-            return _refusal(_STATUSES.get(type(error), 400), str(error))
+            return refusal(_STATUSES.get(type(error), 400), str(error))
         except _Busy:
-            return _refusal(503, "too many requests wait; try again in a second", retry_after="1")
+            return refusal(503, "too many requests wait; try again in a second", retry_after="1")
         except TimeoutError:
             text = f"the body did not arrive within {_BODY_SECONDS:g} s"
-            return _refusal(408, text, connection="close")
+            return refusal(408, text, connection="close")
         except ClientDisconnect:
-            return _refusal(499, "the client hung up")
+            return refusal(499, "the client hung up")
         except Exception:
             _log.exception("a prediction failed")
-            return _refusal(500, "a fault of the server, not of the request; its log says more")
+            return refusal(500, "a fault of the server, not of the request; its log says more")
         finally:
             self._held -= sum(map(len, parts))
 
@@ -148,13 +154,13 @@ def _too_large(limit: int) -> PayloadTooLarge:
     )
 
 
-def _refusal(status: int, text: str, **headers: str) -> Response:
+def refusal(status: int, text: str, **headers: str) -> Response:
     """A status with its reason as plain text, as ModelError's OriginalMessage shows it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return PlainTextResponse(f"{text}\n", status, named)
 
 
-def _noted(request: Request, response: Response, seconds: float) -> None:
+def noted(request: Request, response: Response, seconds: float) -> None:
     """One line in the log for each request; none for a /ping, which comes every few seconds."""
     status = response.status_code
     path = request.scope["raw_path"].decode("latin-1")

@@ -54,6 +54,18 @@ def answer(
     return b"".join(pieces), written.name
 
 
+def warm(model: Model, serving: Serving) -> None:
+    """One prediction before the first request: lazy imports and compiled kernels are loaded.
+
+    Raises:
+        CallerError: the environment asks for answers that the algorithm does not write.
+    """
+    inference = model.algorithm.inference
+    answer_type(inference, None, serving)
+    if CSV in inference.accepts:
+        answer(model, b"0" + b",0" * (model.width - 1), CSV, None, serving)
+
+
 def answers(
     model: Model,
     stream: BinaryIO,

@@ -7,20 +7,21 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from clary import settings
-from clary.codecs.content_type import CSV
 from clary.errors import CallerError
-from clary.kit.model import Model
 from clary.kit.parallel import one_thread_blas
 from clary.runtime.connection import BoundedProtocol
 from clary.runtime.endpoint import Endpoint
 from clary.runtime.models import load_model
-from clary.runtime.negotiate import answer, answer_type
+from clary.runtime.multi_model import MultiModelEndpoint
+from clary.runtime.negotiate import warm
 
 _IDLE_SECONDS = 75
 # SageMaker kills 30 s after SIGTERM
@@ -37,10 +38,18 @@ def main() -> None:
         sys.exit(f"serve: {error}")
 
 
-def serve(model_path: Path, host: str, port: int) -> None:
+def serve(
+    model_path: Path,
+    host: str,
+    port: int,
+    algorithm: str | None = None,
+    ready: Callable[[int], None] = lambda port: None,
+) -> None:
     """Serve a model (folder or model.tar.gz) until SIGTERM or SIGINT, then exit with 0.
 
-    Port 0 takes a free one. Nothing is listened on before the model is ready.
+    Port 0 takes a free one; `ready` is told which. Nothing is listened on before the model is
+    ready. With SAGEMAKER_MULTI_MODEL there is no model at first, and `model_path` is not looked at.
+    `algorithm` is that of models without Clary's manifest; without it they are recognized.
 
     Raises:
         CallerError: the model cannot be read, the address not be listened on, or a variable of
@@ -51,24 +60,24 @@ def serve(model_path: Path, host: str, port: int) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _leave)
     serving = settings.serving()
-    if serving.multi_model:
-        raise CallerError.of(
-            "environment variable SAGEMAKER_MULTI_MODEL",
-            "one server serves one model",
-            "true",
-            "Start a server for each model.",
-        )
     listener = bound(host, port)
-    model = load_model(model_path)
-    _warm(model, serving)
-    server = _Server(configuration(Endpoint(model, serving)))
-    server.title = f"{model.algorithm.name} of {model_path}"
+    app: ASGIApp
+    if serving.multi_model:
+        app, title = MultiModelEndpoint(serving, algorithm), "many models"
+    else:
+        model = load_model(model_path, algorithm)
+        warm(model, serving)
+        app, title = Endpoint(model, serving), f"{model.algorithm.name} of {model_path}"
+    gc.collect()
+    gc.freeze()
+    server = _Server(configuration(app))
+    server.title, server.ready = title, ready
     with one_thread_blas():
         server.run(sockets=[listener])
 
 
-def configuration(endpoint: Endpoint) -> uvicorn.Config:
-    """uvicorn for one endpoint: HTTP/1.1 alone, with limits on what a client may take."""
+def configuration(endpoint: ASGIApp) -> uvicorn.Config:
+    """uvicorn for one application: HTTP/1.1 alone, with limits on what a client may take."""
     return uvicorn.Config(
         endpoint,
         http=BoundedProtocol,
@@ -88,12 +97,14 @@ class _Server(uvicorn.Server):
     """uvicorn, saying in one line when it is ready."""
 
     title = ""
+    ready: Callable[[int], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for host, port, *_ in (one.getsockname() for one in sockets or []):
             shown = f"[{host}]" if ":" in host else host
             _log.info("ready: %s, http://%s:%d", self.title, shown, port)
+            self.ready(port)
 
 
 def _leave(signal_number: int, frame: FrameType | None) -> None:
@@ -113,19 +124,6 @@ def bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise CallerError.of(f"address {host}:{port}", f"cannot be listened on ({error})") from None
     return listener
-
-
-def _warm(model: Model, serving: settings.Serving) -> None:
-    """One prediction before the first request: lazy imports and compiled kernels are loaded.
-
-    What is alive then stays, so the garbage collector need not look at it again.
-    """
-    inference = model.algorithm.inference
-    answer_type(inference, None, serving)
-    if CSV in inference.accepts:
-        answer(model, b"0" + b",0" * (model.width - 1), CSV, None, serving)
-    gc.collect()
-    gc.freeze()
 
 
 if __name__ == "__main__":

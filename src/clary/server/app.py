@@ -23,6 +23,7 @@ from clary.aws.requests import (
 from clary.control.operations import OPERATIONS
 from clary.errors import CallerError
 from clary.jobs.platform import Platform
+from clary.server.runtime_api import is_invocation
 
 _LONGEST_BODY = 8 * 1024 * 1024
 _THREADS = 8
@@ -34,13 +35,17 @@ _log = logging.getLogger("clary.server")
 class App:
     """The ASGI application. Each kind of request is known by its headers or its path."""
 
-    def __init__(self, platform: Platform, object_store: ASGIApp) -> None:
+    def __init__(self, platform: Platform, runtime: ASGIApp, object_store: ASGIApp) -> None:
         self._platform = platform
+        self._runtime = runtime
         self._object_store = object_store
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["method"] == "POST" and is_invocation(scope["path"]):
+            await self._runtime(scope, receive, send)
             return
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")

@@ -19,7 +19,9 @@ from clary.db.database import Database
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.errors import CallerError
-from clary.jobs import training
+from clary.jobs import endpoints, training
+from clary.jobs.async_invocations import AsyncInvocations
+from clary.jobs.capture import Capture
 from clary.jobs.engine import Engine
 from clary.jobs.logs import Logs
 from clary.jobs.platform import Account, Platform
@@ -28,6 +30,7 @@ from clary.runtime.serve import bound
 from clary.server.app import App
 from clary.server.jumpstart import write_manifest
 from clary.server.root import ServerFacts, announced, taken
+from clary.server.runtime_api import RuntimeApi
 from clary.storage.buckets import stores_in
 
 DEFAULT_PORT = 8042
@@ -52,7 +55,7 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
         stack.enter_context(taken(root))
         listener = stack.enter_context(_listener(host, port))
         platform = stack.enter_context(_platform(root))
-        app = App(platform, _no_object_store)
+        app = App(platform, _runtime(platform), _no_object_store)
         facts = ServerFacts.of(root, listener, platform.account)
         server = _Server(_configuration(app))
         server.ready = lambda: ready(stack.enter_context(announced(root, facts)))
@@ -80,10 +83,18 @@ def _platform(root: Path) -> Iterator[Platform]:
     engine.start()
     try:
         training.recover(platform)
+        endpoints.recover(platform)
         yield platform
     finally:
         engine.close()
         database.close()
+
+
+def _runtime(platform: Platform) -> RuntimeApi:
+    later, capture = AsyncInvocations(platform), Capture(platform)
+    later.start()
+    capture.start()
+    return RuntimeApi(platform, later, capture)
 
 
 @contextmanager

@@ -137,6 +137,7 @@ ALGORITHM = Algorithm(
     learning="supervised",
     problem_types=("binary_classification", "multiclass_classification", "regression"),
     images=("linear-learner",),
+    multi_model=True,
     hyperparameters=LinearLearnerHyperparameters,
     channels=(
         ChannelSpec("train", "Labelled rows to learn from, in shuffled order.", required=True, beyond=BEYOND),
