@@ -75,3 +75,16 @@ def test_names_that_climb_out_are_refused(tmp_path: Path, name: str) -> None:
         logs.writer(GROUP, name)
     with pytest.raises(CallerError):
         logs.has(f"/{name}", "x")
+
+
+def test_a_tail_holds_whole_lines_only(tmp_path: Path) -> None:
+    logs = Logs(tmp_path)
+    writer = logs.writer("/aws/sagemaker/TrainingJobs", "job/algo-1-1")
+    for at in range(10):
+        writer.write(f"line {at}", time=1000 + at)
+    writer.close()
+    each = len("1000 line 0\n")
+    for most, expected in ((3 * each, 3), (3 * each + 5, 3), (3 * each - 1, 2), (100 * each, 10)):
+        found = logs.tail("/aws/sagemaker/TrainingJobs", "job/algo-1-1", most)
+        assert [line.text for line in found] == [f"line {at}" for at in range(10 - expected, 10)]
+    assert logs.tail("/aws/sagemaker/TrainingJobs", "job/algo-9-1", 100) == []

@@ -85,6 +85,17 @@ class Logs:
                 start += len(raw)
                 yield start, _line(raw)
 
+    def tail(self, group: str, stream: str, most_bytes: int) -> list[Line]:
+        """The last whole lines of a stream, as many as fit; none if there is no such stream."""
+        path = self._path(group, stream)
+        if not path.is_file():
+            return []
+        start = path.stat().st_size - most_bytes
+        if start <= 0:
+            return [line for _, line in self.lines(group, stream)]
+        # One byte earlier, so that a line that begins just there is not taken for cut
+        return [line for _, line in self.lines(group, stream, start - 1)][1:]
+
     def remove(self, group: str, prefix: str) -> None:
         """Remove the streams whose names start so."""
         for stream in self.streams(group):

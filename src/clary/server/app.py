@@ -20,6 +20,8 @@ from clary.aws.requests import (
     query_call,
     refusal_answer,
 )
+from clary.console.app import ROOT as CONSOLE
+from clary.console.app import Console
 from clary.control.operations import OPERATIONS
 from clary.errors import CallerError
 from clary.jobs.platform import Platform
@@ -39,6 +41,7 @@ class App:
         self._platform = platform
         self._runtime = runtime
         self._object_store = object_store
+        self._console = Console(platform)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +56,8 @@ class App:
         }
         if scope["method"] == "POST" and (is_json(headers) or is_query(headers)):
             await _sent(await self._controlled(headers, receive), send)
+        elif _is_page(scope, headers):
+            await _sent(await self._shown(scope, headers), send)
         else:
             await self._object_store(scope, receive, send)
 
@@ -63,6 +68,15 @@ class App:
             return await loop.run_in_executor(self._pool, self._answer, headers, body)
         except Refusal as refusal:
             return refusal_answer(refusal, protocol_of(headers))
+
+    async def _shown(self, scope: Scope, headers: dict[str, str]) -> Answer:
+        """A page of the console."""
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        client = scope["client"][0] if scope["client"] else ""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._pool, self._console.answer, path, query, headers, client
+        )
 
     def _answer(self, headers: dict[str, str], body: bytes) -> Answer:
         """One operation, from its bytes to its bytes."""
@@ -83,6 +97,12 @@ class App:
         if function is None:
             raise invalid(f"{call.name} {_LATER}")
         return function(self._platform, call.members)
+
+
+def _is_page(scope: Scope, headers: dict[str, str]) -> bool:
+    """Whether the console is asked for, and not a bucket of that name, whose clients sign."""
+    of_console = f"{scope['path']}/".startswith(f"{CONSOLE}/")
+    return scope["method"] == "GET" and of_console and "authorization" not in headers
 
 
 async def _body(receive: Receive) -> bytes:
