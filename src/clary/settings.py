@@ -141,14 +141,72 @@ def events_descriptor() -> int:
     return _whole_number("CLARY_EVENTS", 2)
 
 
-def worker_environment(**added: str) -> dict[str, str]:
-    """The environment of training and model processes: this process's without its secrets."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not (name.startswith("AWS_") or "SECRET" in name or "TOKEN" in name)
+# What training and model processes may know of this process's environment
+_WORKER_VARIABLES = frozenset(
+    {
+        "HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TEMP", "TMP", "TMPDIR", "TZ",
+        "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_PRELOAD",
+        "SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_CACHE_HOME",
     }
-    return {**kept, **added}
+)  # fmt: skip
+_WORKER_PREFIXES = (
+    "BLIS_", "CLARY_", "CUDA_", "GOMP_", "GOTO_", "KMP_", "LC_", "MALLOC_", "MKL_", "NUMBA_",
+    "NUMEXPR_", "NVIDIA_", "OMP_", "OPENBLAS_", "PYTHON", "SAGEMAKER_", "VECLIB_", "XGBOOST_",
+)  # fmt: skip
+_STORE_PREFIXES = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http", "no_proxy")
+_SECRETS = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
+
+
+def worker_environment(external_store: bool = False, **added: str) -> dict[str, str]:
+    """The environment of training and model processes, which holds nothing that they need not know.
+
+    external_store: their S3 is not the server's own, so that they need AWS's variables.
+    """
+    kept = {name: value for name, value in os.environ.items() if _is_for_workers(name)}
+    store = {n: value for n, value in os.environ.items() if n.startswith(_STORE_PREFIXES)}
+    return {**kept, **(store if external_store else {}), **added}
+
+
+def _is_for_workers(name: str) -> bool:
+    known = name in _WORKER_VARIABLES or name.startswith(_WORKER_PREFIXES)
+    return known and not any(word in name for word in _SECRETS)
+
+
+def server_keys() -> tuple[str, str] | None:
+    """The keys that requests must be signed with: CLARY_ACCESS_KEY_ID, CLARY_SECRET_ACCESS_KEY.
+
+    Raises:
+        CallerError: there is only one of them.
+    """
+    names = ("CLARY_ACCESS_KEY_ID", "CLARY_SECRET_ACCESS_KEY")
+    access_key, secret_key = (os.environ.get(name, "") for name in names)
+    if access_key and secret_key:
+        return access_key, secret_key
+    if access_key or secret_key:
+        name = names[0] if secret_key else names[1]
+        raise CallerError.of(f"environment variable {name}", "must be set beside the other")
+    return None
+
+
+def proxy_beyond() -> str | None:
+    """The proxy by which hosts elsewhere are reached: HTTPS_PROXY, unless it is the server's own.
+
+    `clary env --proxy` sets both HTTPS_PROXY and CLARY_PROXY.
+    """
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    return proxy if proxy and proxy != os.environ.get("CLARY_PROXY") else None
+
+
+def no_proxy() -> str:
+    """The hosts that are reached without a proxy: NO_PROXY, which may be empty."""
+    return os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+
+
+def trusted_certificates() -> list[Path]:
+    """Files of certificates that AWS's clients were told to trust: AWS_CA_BUNDLE, …."""
+    names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+    given = [Path(os.environ[name]) for name in names if os.environ.get(name)]
+    return [path for path in given if "certificates/bundle.pem" not in str(path)]
 
 
 def _machine_bytes() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Any
 
 
@@ -25,3 +26,33 @@ class Refusal(Exception):
 def invalid(message: str) -> Refusal:
     """ValidationException, SageMaker's usual refusal, whatever its models declare."""
     return Refusal("ValidationException", message)
+
+
+class Wrong(Enum):
+    """Why a request is not taken for what its sender signed."""
+
+    MISSING = auto()
+    INCOMPLETE = auto()
+    MECHANISM = auto()
+    SCOPE = auto()
+    KEY = auto()
+    TOKEN = auto()
+    TOKEN_EXPIRED = auto()
+    SKEWED = auto()
+    LINK_EXPIRED = auto()
+    HEADERS = auto()
+    SIGNATURE = auto()
+    BODY = auto()
+    TOO_LONG = auto()
+
+
+class NotVerified(Exception):
+    """A signature that does not hold; each protocol has words of its own for it.
+
+    detail: which part, in AWS's words, where there are several.
+    """
+
+    def __init__(self, wrong: Wrong, detail: str = "") -> None:
+        super().__init__(f"{wrong.name} {detail}".strip())
+        self.wrong = wrong
+        self.detail = detail

@@ -9,10 +9,12 @@ from clary.control import (
     algorithms,
     endpoint_configs,
     endpoints,
+    iam,
     logs,
     metrics,
     models,
     search,
+    sts,
     tags,
     training_jobs,
 )
@@ -63,6 +65,16 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         "GetMetricStatistics": metrics.get_statistics,
         "ListMetrics": metrics.list_metrics,
     },
-    "sts": {},
-    "iam": {},
+    "sts": {
+        "AssumeRole": sts.assume_role,
+        "GetCallerIdentity": sts.caller_identity,
+        "GetSessionToken": sts.session_token,
+    },
+    "iam": {
+        "GetRole": iam.get_role,
+        "GetUser": iam.get_user,
+        "ListAttachedRolePolicies": iam.list_attached_role_policies,
+        "ListRoles": iam.list_roles,
+        "SimulatePrincipalPolicy": iam.simulate_principal_policy,
+    },
 }

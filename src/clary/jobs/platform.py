@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clary.aws.keys import Keys
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.jobs.engine import Engine
@@ -30,7 +31,7 @@ class Platform:
     """All that an operation may touch.
 
     root: the server's folder. buckets: the folder of the embedded object store's buckets; None
-    where S3 is elsewhere.
+    where S3 is elsewhere. keys: those that requests are signed with; None where they need not be.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Platform:
     buckets: Path | None
     stores: Stores
     endpoints: Endpoints = field(default_factory=Endpoints)
+    keys: Keys | None = None
 
     def folder(self, kind: str, name: str) -> Path:
         """Where a job's or an endpoint's own files are."""
