@@ -10,7 +10,7 @@ from pathlib import Path
 from clary.algorithms import declaration, names
 from clary.console.html import Html, facts, joined, section, table, tag
 from clary.console.overview import scores
-from clary.console.words import moment, page_of, status, stored, taken
+from clary.console.words import NO_TIME, moment, page_of, status, stored, taken
 from clary.db.metrics import Value
 from clary.db.resources import Row
 from clary.jobs.platform import Platform
@@ -43,7 +43,8 @@ def report_path(platform: Platform, row: Row) -> Path | None:
 
 
 def _header(row: Row) -> Html:
-    about = [moment(row.created), f" · {taken(row)} · " if row.kind != "endpoint" else None]
+    time = taken(row)
+    about = [moment(row.created), None if time == NO_TIME else f" · {time}", " "]
     return tag(
         "header",
         tag("p", tag("a", "Clary", href="/console"), f" / {row.kind}", class_="kicker"),

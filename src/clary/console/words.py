@@ -12,6 +12,7 @@ from clary.jobs.platform import Platform
 from clary.runtime.scales import duration
 from clary.storage.location import bucket_and_key
 
+NO_TIME = "–"
 _GOOD = frozenset({"Completed", "InService"})
 _BAD = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
 _OVER = frozenset({"Stopped"})
@@ -38,7 +39,7 @@ def taken(row: Row) -> str:
     begin = row.state.get("TrainingStartTime") or row.state.get("TransformStartTime")
     end = row.state.get("TrainingEndTime") or row.state.get("TransformEndTime")
     if begin is None:
-        return "–"
+        return NO_TIME
     if end is None:
         return f"{max(0, round(milliseconds() / 1000 - begin))} s so far"
     return duration(max(0.0, end - begin))
