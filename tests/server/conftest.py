@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.server.endpoints import Archive, trained
 from tests.servers import Server, served
 
 
@@ -26,3 +27,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     put_digits(root / "s3" / "data")
     with served(root) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def trees(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return trained(
+        server,
+        "xgboost",
+        "trees",
+        tmp_path_factory.mktemp("trees"),
+        objective="binary:logistic",
+        num_round="5",
+    )
+
+
+@pytest.fixture(scope="session")
+def line(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return trained(
+        server,
+        "linear-learner",
+        "line",
+        tmp_path_factory.mktemp("line"),
+        predictor_type="binary_classifier",
+        epochs="2",
+        num_models="2",
+    )
