@@ -88,8 +88,14 @@ def memory_bytes() -> int:
 
 
 def s3_endpoint() -> str | None:
-    """An S3 endpoint other than AWS: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+    """An S3 endpoint other than AWS: CLARY_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL."""
+    own = server_s3_endpoint() or os.environ.get("AWS_ENDPOINT_URL_S3")
+    return own or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def server_s3_endpoint() -> str | None:
+    """The S3 that the server's jobs use in place of its own store: CLARY_S3_ENDPOINT."""
+    return os.environ.get("CLARY_S3_ENDPOINT") or None
 
 
 def account() -> str:
@@ -200,6 +206,19 @@ def proxy_beyond() -> str | None:
 def no_proxy() -> str:
     """The hosts that are reached without a proxy: NO_PROXY, which may be empty."""
     return os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+
+
+def has_aws_credentials() -> bool:
+    """Whether AWS's clients find credentials: in variables, or in the usual file."""
+    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"):
+        return True
+    usual = Path.home() / ".aws" / "credentials"
+    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or usual).is_file()
+
+
+def has_aws_token() -> bool:
+    """Whether there is a session token: AWS_SESSION_TOKEN."""
+    return bool(os.environ.get("AWS_SESSION_TOKEN"))
 
 
 def trusted_certificates() -> list[Path]:

@@ -71,7 +71,9 @@ class Worker:
         self._gone = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "clary.jobs.worker"],
-            env=settings.worker_environment(CLARY_EVENTS=str(writing)),
+            env=settings.worker_environment(
+                settings.server_s3_endpoint() is not None, CLARY_EVENTS=str(writing)
+            ),
             pass_fds=(writing,),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

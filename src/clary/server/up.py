@@ -31,6 +31,7 @@ from clary.server.app import App
 from clary.server.jumpstart import write_manifest
 from clary.server.root import ServerFacts, announced, taken
 from clary.server.runtime_api import RuntimeApi
+from clary.server.s3_front import S3Elsewhere, S3Front
 from clary.storage.buckets import stores_in
 
 DEFAULT_PORT = 8042
@@ -55,7 +56,7 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
         stack.enter_context(taken(root))
         listener = stack.enter_context(_listener(host, port))
         platform = stack.enter_context(_platform(root))
-        app = App(platform, _runtime(platform), _no_object_store)
+        app = App(platform, _runtime(platform), _object_store(platform))
         facts = ServerFacts.of(root, listener, platform.account)
         server = _Server(_configuration(app))
         server.ready = lambda: ready(stack.enter_context(announced(root, facts)))
@@ -67,9 +68,10 @@ def _platform(root: Path) -> Iterator[Platform]:
     """What operations work on; jobs that an earlier server left are taken up."""
     database = Database(root / "clary.db")
     engine = Engine(settings.job_places(), settings.job_memory_bytes())
-    buckets = root / "s3"
-    buckets.mkdir(exist_ok=True)
-    write_manifest(buckets, settings.region())
+    buckets = None if settings.server_s3_endpoint() else root / "s3"
+    if buckets:
+        buckets.mkdir(exist_ok=True)
+        write_manifest(buckets, settings.region())
     platform = Platform(
         root=root,
         account=Account(settings.account(), settings.region()),
@@ -95,6 +97,14 @@ def _runtime(platform: Platform) -> RuntimeApi:
     later.start()
     capture.start()
     return RuntimeApi(platform, later, capture)
+
+
+def _object_store(platform: Platform) -> ASGIApp:
+    if platform.buckets is None:
+        return S3Elsewhere(settings.server_s3_endpoint() or "")
+    front = S3Front(platform.buckets, platform.account.id, platform.account.region)
+    front.start()
+    return front
 
 
 @contextmanager
@@ -138,7 +148,3 @@ class _Server(uvicorn.Server):
 def _leave(number: int, frame: FrameType | None) -> None:
     """Ends the start; later uvicorn has the signal, and raises it anew at its end."""
     sys.exit(0)
-
-
-async def _no_object_store(scope: object, receive: object, send: object) -> None:
-    raise NotImplementedError

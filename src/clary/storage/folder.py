@@ -15,7 +15,9 @@ from typing import BinaryIO
 from clary.errors import CallerError
 from clary.storage.store import StoredObject
 
-_PARTIAL = ".partial"
+# An S3 object with a key such as `folder/`, which people make for an empty folder.
+FOLDER_OBJECT = ".folder-object"
+PARTIAL = ".partial"
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -50,7 +52,9 @@ class FolderStore:
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                _sync(path)
                 path.replace(target)
+                sync_folder(target.parent)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -103,7 +107,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         with explained(path):
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -144,12 +148,17 @@ def disk_full_explained(path: Path) -> Iterator[None]:
 
 def temporary_sibling(path: Path) -> Path:
     """An unused name in the same folder, for what is to become `path`."""
-    return path.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
+    return path.with_name(f".{secrets.token_hex(8)}{PARTIAL}")
 
 
 def is_partial(name: str) -> bool:
     """Whether a file's name is one that `temporary_sibling` gives: left by a killed process."""
-    return name.startswith(".") and name.endswith(_PARTIAL)
+    return name.startswith(".") and name.endswith(PARTIAL)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file's name is none of an object: unfinished, or what stands for a folder."""
+    return name == FOLDER_OBJECT or is_partial(name)
 
 
 def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[StoredObject]:
@@ -158,7 +167,7 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         here = folder.stat()
     lineage = (*above, (here.st_dev, here.st_ino))
     for entry in entries:
-        if is_partial(entry.name):
+        if is_hidden(entry.name):
             continue
         with explained(Path(entry.path)):
             found = entry.stat()
@@ -169,8 +178,13 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
             yield StoredObject(prefix + entry.name, found.st_size)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk."""
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
