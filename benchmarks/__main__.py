@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from benchmarks.case import Case, Suite
 from benchmarks.results import row
 
-SUITES = ("ingest", "linear_learner", "kmeans", "pca", "xgboost", "endpoint", "job")
+SUITES = ("ingest", "linear_learner", "kmeans", "pca", "xgboost", "endpoint", "invocation", "job")
 RESULTS = Path(__file__).parent / "results"
 _REPEATS = 5
 _THREADS = "2"

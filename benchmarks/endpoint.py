@@ -64,10 +64,10 @@ def _measured(
     body = (folder / "row.csv").read_bytes()
     head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    with _running(command, port, variables) as process, _connected(port) as client:
+    with _running(command, port, variables) as process, connected(port) as client:
         for _ in range(_WARM):
-            _ask(client, request)
-        trips = [_ask(client, request) for _ in range(_REQUESTS)]
+            ask(client, request)
+        trips = [ask(client, request) for _ in range(_REQUESTS)]
         peak = _peak_bytes(process.pid)
     return {
         "seconds": float(np.percentile(trips, 50)),
@@ -76,7 +76,7 @@ def _measured(
     }
 
 
-def _ask(client: socket.socket, request: bytes) -> float:
+def ask(client: socket.socket, request: bytes) -> float:
     """One round trip in seconds, with as little work on this side as can be."""
     started = time.perf_counter()
     client.sendall(request)
@@ -111,7 +111,7 @@ def _running(
 
 
 @contextmanager
-def _connected(port: int) -> Iterator[socket.socket]:
+def connected(port: int) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield client
