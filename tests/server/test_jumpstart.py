@@ -13,11 +13,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import xgboost
+from botocore.exceptions import ClientError
 from sklearn.datasets import load_digits
 
 import clary
 from clary.control.jumpstart import hyperparameters
-from clary.server.jumpstart import families, write_manifest
+from clary.control.jumpstart_models import families
+from clary.server.jumpstart import write_manifest
 from clary.spec.jumpstart import JumpStartModel
 from tests.runtime.conftest import INSTALLED
 from tests.runtime.trees import REPOSITORY
@@ -191,6 +193,61 @@ def test_a_third_party_s_model_id_falls_into_place(stranger: Server) -> None:
     )["events"]
     epochs = [one["message"] for one in events if "train norm" in one["message"]]
     assert len(epochs) == 4
+
+
+def test_the_hub_tells_of_a_model_what_the_bucket_tells(server: Server) -> None:
+    client = server.client("sagemaker")
+    told = client.describe_hub_content(
+        HubName="SageMakerPublicHub", HubContentType="Model", HubContentName=CLASSES
+    )
+    document = json.loads(told["HubContentDocument"])
+    found = specification(server, CLASSES)
+    assert told["HubContentVersion"] == found["version"]
+    assert document["TrainingEcrUri"] == image_of(found, "ml.m5.xlarge")
+    assert document["TrainingScriptUri"] == f"s3://{BUCKET}/{found['training_script_key']}"
+    assert {one["Name"]: one["Default"] for one in document["Hyperparameters"]} == {
+        one["name"]: one["default"] for one in found["hyperparameters"]
+    }
+    assert "ml.c5.2xlarge" in document["SupportedTrainingInstanceTypes"]
+    assert document["SageMakerSdkPredictorSpecifications"]["DefaultContentType"] == "text/csv"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"HubContentName": "lightgbm-classification-model"},
+        {"HubName": "my-hub"},
+        {"HubContentType": "Notebook"},
+        {"HubContentVersion": "9.9.9"},
+    ],
+    ids=str,
+)
+def test_what_the_hub_lacks_is_told(server: Server, changed: dict[str, str]) -> None:
+    asked = {
+        "HubName": "SageMakerPublicHub",
+        "HubContentType": "Model",
+        "HubContentName": CLASSES,
+        **changed,
+    }
+    with pytest.raises(ClientError) as error:
+        server.client("sagemaker").describe_hub_content(**asked)
+    assert error.value.response["Error"]["Code"] == "ResourceNotFound"
+
+
+def test_drivers_of_sdk_3_are_passed_over_and_code_of_one_s_own_is_refused(
+    tables: Server,
+) -> None:
+    channels = [channel("train", "tab/train/"), channel("sm_drivers", "tab/validation/")]
+    request = training_request(
+        f"drivers-{uuid4().hex[:8]}",
+        "xgboost",
+        HyperParameters={"num_round": "2"},
+        InputDataConfig=channels,
+    )
+    assert trained(tables, request)["TrainingJobStatus"] == "Completed"
+    request["InputDataConfig"] = [*channels, channel("code", "tab/train/")]
+    with pytest.raises(ClientError, match="cannot be run: xgboost is a built-in algorithm here"):
+        trained(tables, request)
 
 
 def test_images_are_named_for_every_family_of_instances(server: Server) -> None:

@@ -33,7 +33,9 @@ def asked_in(uri: str, request: Mapping[str, Any]) -> Asked:
             built-in algorithm runs.
     """
     asked = _asked(uri, list(_training_hints(request)))
-    _refuse_scripts(asked, request.get("HyperParameters", {}).get("sagemaker_program", ""))
+    program = request.get("HyperParameters", {}).get("sagemaker_program", "")
+    code = [one for one in request.get("InputDataConfig", []) if one["ChannelName"] == "code"]
+    _refuse_scripts(asked, program or ("of the channel code" if code and not asked.model else ""))
     return asked
 
 
