@@ -334,6 +334,27 @@ def test_search_finds_jobs_by_members_hyperparameters_metrics_and_tags(server: S
     assert names(marked, {"Name": "HyperParameters.k", "Operator": "LessThan", "Value": "7"}) == []
 
 
+def test_models_and_endpoints_are_searched_too(server: Server) -> None:
+    client, name = server.client("sagemaker"), name_of("searched")
+    client.create_model(
+        ModelName=name,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={
+            "Image": "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1",
+            "ModelDataUrl": "s3://data/nowhere/model.tar.gz",
+        },
+    )
+    named = {"Name": "Model.ModelName", "Operator": "Equals", "Value": name}
+    found = client.search(Resource="Model", SearchExpression={"Filters": [named]})["Results"]
+    assert [one["Model"]["Model"]["ModelName"] for one in found] == [name]
+    endpoint = {"Name": "EndpointName", "Operator": "Equals", "Value": name}
+    assert not client.search(Resource="Endpoint", SearchExpression={"Filters": [endpoint]})[
+        "Results"
+    ]
+    with pytest.raises(ClientError, match="Known: Endpoint, Model, TrainingJob"):
+        client.search(Resource="Experiment")
+
+
 def test_checkpoints_are_in_the_bucket(server: Server) -> None:
     shutil.copytree(server.bucket / "labelled", server.bucket / "xgb", dirs_exist_ok=True)
     job = trained(

@@ -7,16 +7,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from clary.aws.errors import invalid
-from clary.control import training_jobs
+from clary.aws.errors import Refusal, invalid
+from clary.control import endpoints, models, training_jobs
 from clary.control.pages import offset_page
 from clary.db.resources import Row
 from clary.jobs import training
 from clary.jobs.platform import Platform
 
 # Resource types of the API: the kind of their rows, and what a found one looks like
-_SEARCHED: Mapping[str, tuple[str, Callable[[Row], dict[str, Any]]]] = {
-    "TrainingJob": (training.KIND, training_jobs.described),
+_SEARCHED: Mapping[str, tuple[str, Callable[[Platform, Row], dict[str, Any]]]] = {
+    "Endpoint": (
+        "endpoint",
+        lambda platform, row: endpoints.describe(platform, {"EndpointName": row.name}),
+    ),
+    "Model": (
+        "model",
+        lambda platform, row: {"Model": models.describe(platform, {"ModelName": row.name})},
+    ),
+    "TrainingJob": (training.KIND, lambda platform, row: training_jobs.described(row)),
 }
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": operator.gt,
@@ -35,7 +43,11 @@ def search(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     found = []
     for row in platform.resources.each(kind):
         tags = platform.resources.tags(row)
-        members = described(row)
+        try:
+            members = described(platform, row)
+        except Refusal:
+            # It was deleted meanwhile
+            continue
         members["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
         if _fits(request.get("SearchExpression", {}), members):
             found.append(members)
@@ -58,7 +70,7 @@ def suggestions(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         member
         for number, row in enumerate(platform.resources.each(kind))
         if number < 100
-        for member in described(row)
+        for member in described(platform, row)
         if hint.lower() in member.lower()
     }
     return {"PropertyNameSuggestions": [{"PropertyName": each} for each in sorted(names)[:100]]}
