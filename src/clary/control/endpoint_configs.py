@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from clary.db.resources import Row, Taken
 from clary.jobs.platform import Platform
 
 KIND, NOUN = "endpoint-config", "endpoint configuration"
+
+_log = logging.getLogger("clary.control")
 _NOT_HERE = ("ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
 
 
@@ -25,6 +28,7 @@ def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         variant.setdefault("InitialVariantWeight", 1.0)
     tags = given(request)
     stored = {key: value for key, value in request.items() if key != "Tags"}
+    _warn(stored)
     arn = platform.account.arn(KIND, name)
     try:
         platform.resources.create(KIND, name, arn, stored, tags=tags)
@@ -80,6 +84,13 @@ def _check(request: Mapping[str, Any]) -> None:
         _check_variant(variant)
     if "AsyncInferenceConfig" in request and any("ServerlessConfig" in one for one in variants):
         raise invalid("AsyncInferenceConfig does not go with ServerlessConfig")
+
+
+def _warn(config: Mapping[str, Any]) -> None:
+    outputs = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
+    if "NotificationConfig" in outputs:
+        name = config["EndpointConfigName"]
+        _log.warning("%s: nobody is notified, since there are no SNS topics here", name)
 
 
 def _check_variant(variant: Mapping[str, Any]) -> None:

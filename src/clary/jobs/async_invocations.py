@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from clary.aws.errors import Refusal
 from clary.db.resources import milliseconds
@@ -55,7 +56,7 @@ class AsyncInvocations:
         self._platform = platform
         self._folder = platform.root / _FOLDER
         self._loop = asyncio.new_event_loop()
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._turns: WeakKeyDictionary[LiveEndpoint, asyncio.Semaphore] = WeakKeyDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -176,13 +177,13 @@ class AsyncInvocations:
         raise validation_error(f"Endpoint {ordered.endpoint} not found.")
 
     def _turn(self, endpoint: LiveEndpoint) -> asyncio.Semaphore:
-        """As many at once as MaxConcurrentInvocationsPerInstance says for the first deployment."""
-        if endpoint.name not in self._turns:
+        """As many at once as MaxConcurrentInvocationsPerInstance said at the first of them."""
+        if endpoint not in self._turns:
             config = endpoint.config.get("AsyncInferenceConfig", {}).get("ClientConfig", {})
             count = config.get("MaxConcurrentInvocationsPerInstance", _AT_ONCE)
             instances = sum(len(one.instances) for one in endpoint.fleet.variants.values())
-            self._turns[endpoint.name] = asyncio.Semaphore(count * max(1, instances))
-        return self._turns[endpoint.name]
+            self._turns[endpoint] = asyncio.Semaphore(count * max(1, instances))
+        return self._turns[endpoint]
 
     def _read(self, ordered: Ordered) -> bytes:
         if not ordered.input:

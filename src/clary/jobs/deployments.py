@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,9 @@ from clary import settings
 from clary.errors import CallerError
 from clary.jobs.fleet import Fleet, Instance, Variant
 from clary.jobs.invocations import LOG_GROUP
+from clary.jobs.model_data import fetched_data, model_data
 from clary.jobs.model_process import ModelProcess, ServingOrder
 from clary.jobs.platform import Platform
-from clary.storage.folder import inside, temporary_sibling
 
 # config, models by name, weights and counts by variant, and the deployment's number
 Deployment: TypeAlias = dict[str, Any]
@@ -109,6 +108,7 @@ class Builder:
                 self._model(config["VariantName"], hostname, container),
                 self._environment(container),
                 is_multi_model(container),
+                container.get("MultiModelConfig", {}).get("ModelCacheSetting") != "Disabled",
             )
 
     def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
@@ -124,20 +124,12 @@ class Builder:
         folder = self._folder / "models" / variant / hostname
         if is_multi_model(container):
             return folder
-        uri, is_prefix = model_data(container)
         try:
-            if is_prefix:
-                return _fetched_files(self._platform, uri, folder)
-            archive = folder.with_name(f"{folder.name}.tar.gz")
-            if not archive.exists():
-                location = self._platform.stores.locate(uri)
-                archive.parent.mkdir(parents=True, exist_ok=True)
-                location.store.fetch(location.key, archive)
-            return archive
+            return fetched_data(container, folder, self._platform.stores)
         except CallerError as error:
             raise CallerError.of(
                 f'model data for container "{hostname}" of production variant {variant}',
-                f"cannot be fetched from {uri}: {error}",
+                f"cannot be fetched from {model_data(container)[0]}: {error}",
                 remedy="Make sure that there is an object at this URL.",
             ) from None
 
@@ -151,15 +143,6 @@ def is_multi_model(container: Mapping[str, Any]) -> bool:
     return container.get("Mode") == "MultiModel"
 
 
-def model_data(container: Mapping[str, Any]) -> tuple[str, bool]:
-    """Where a container's model is, and whether it is a prefix of files instead of an archive."""
-    source = container.get("ModelDataSource", {}).get("S3DataSource")
-    if source is None:
-        return container.get("ModelDataUrl", ""), False
-    is_prefix = source["CompressionType"] == "None" and source["S3DataType"] == "S3Prefix"
-    return source["S3Uri"], is_prefix
-
-
 def startup_seconds(told: Deployment, variant: str) -> float:
     """How long a variant's containers may take to answer their first ping."""
     for config in told["config"]["ProductionVariants"]:
@@ -167,24 +150,3 @@ def startup_seconds(told: Deployment, variant: str) -> float:
             given = config.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_SECONDS)
             return float(given)
     return float(_STARTUP_SECONDS)
-
-
-def _fetched_files(platform: Platform, uri: str, folder: Path) -> Path:
-    if folder.exists():
-        return folder
-    location = platform.stores.locate(uri)
-    objects = location.store.objects(location.key)
-    if not objects:
-        raise CallerError.of(uri, "there are no objects")
-    base = location.key.rpartition("/")[0]
-    partial_folder = temporary_sibling(folder)
-    try:
-        for each in objects:
-            path = inside(partial_folder, each.key.removeprefix(base).lstrip("/"))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            location.store.fetch(each.key, path)
-        partial_folder.replace(folder)
-    except BaseException:
-        shutil.rmtree(partial_folder, ignore_errors=True)
-        raise
-    return folder

@@ -27,6 +27,8 @@ ROLLING_BACK, FAILED, DELETING = "RollingBack", "Failed", "Deleting"
 SYSTEM_UPDATING = "SystemUpdating"
 
 _LOOK_SECONDS = 5.0
+# How long requests may still take that an old fleet has
+_DRAIN_SECONDS, _ASYNC_DRAIN_SECONDS = 90.0, 3700.0
 _REASON_CHARACTERS = 1024
 
 _log = logging.getLogger("clary.jobs")
@@ -94,6 +96,7 @@ def _create(platform: Platform, row: Row) -> None:
 
 def _restore(platform: Platform, row: Row) -> None:
     told = row.state["_Deployment"]
+    _clear(platform, row)
     try:
         fleet = _builder(platform, row, told).fleet()
         # Requests wait from now on until the models are loaded
@@ -119,16 +122,19 @@ def _update(platform: Platform, row: Row) -> None:
         fleet = _started(platform, row, told)
     except _Unhealthy as error:
         _rolled_back(platform, row.name, str(error))
+        _clear(platform, row)
         return
     old = endpoint.replace(fleet, told["config"])
     with _changing(platform, row.name) as changed:
         changed.status = IN_SERVICE
-        before = changed.state["_Deployment"]["number"]
         changed.state["_Deployment"] = told
         changed.state["EndpointConfigName"] = told["config"]["EndpointConfigName"]
         _forget(changed, "_Next", "_Since", "FailureReason")
-    old.drained()
-    shutil.rmtree(_folder(platform, row) / str(before), ignore_errors=True)
+    old.drained(
+        _ASYNC_DRAIN_SECONDS if "AsyncInferenceConfig" in told["config"] else _DRAIN_SECONDS
+    )
+    row.state["_Deployment"] = told
+    _clear(platform, row)
 
 
 def _rescale(platform: Platform, row: Row) -> None:
@@ -165,7 +171,7 @@ def _rescale(platform: Platform, row: Row) -> None:
 def _delete(platform: Platform, row: Row) -> None:
     endpoint = platform.endpoints.remove(row.name)
     if endpoint is not None:
-        endpoint.fleet.drained()
+        endpoint.fleet.drained(_DRAIN_SECONDS)
     platform.resources.remove(KIND, row.name)
     shutil.rmtree(_folder(platform, row), ignore_errors=True)
 
@@ -214,6 +220,17 @@ def _builder(platform: Platform, row: Row, told: Deployment) -> Builder:
 def _folder(platform: Platform, row: Row) -> Path:
     """The endpoint's own: another one of the same name, later, has another."""
     return platform.folder(KIND, row.name) / str(row.id)
+
+
+def _clear(platform: Platform, row: Row) -> None:
+    """Remove what deployments left that serve no more; files of running processes stay."""
+    number = str(row.state["_Deployment"]["number"])
+    with suppress(FileNotFoundError):
+        for folder in _folder(platform, row).iterdir():
+            if folder.name != number:
+                shutil.rmtree(folder, ignore_errors=True)
+        if platform.endpoints.find(row.name) is None:
+            shutil.rmtree(_folder(platform, row) / number / "instances", ignore_errors=True)
 
 
 def _failed(platform: Platform, name: str, reason: str) -> None:

@@ -168,6 +168,8 @@ class Engine:
                     self._look(key, job)
                 except Exception:
                     _log.exception("looking after %s failed", key)
+            for worker in list(self._serving):
+                self._bound(worker)
 
     def _look(self, key: Key, one: _Running) -> None:
         now = time.monotonic()
@@ -177,9 +179,12 @@ class Engine:
             self.stop(key)
         if one.stopping_until is not None and now > one.stopping_until:
             one.worker.kill("it did not end within 120 seconds after SIGTERM")
-        if resident_bytes(one.worker.pid) > self._memory_bytes:
+        self._bound(one.worker)
+
+    def _bound(self, worker: Worker) -> None:
+        if resident_bytes(worker.pid) > self._memory_bytes:
             gib = self._memory_bytes / 2**30
-            one.worker.kill(f"it took more memory than the {gib:.1f} GiB that a job may have")
+            worker.kill(f"it took more memory than the {gib:.1f} GiB that a job may have")
 
 
 class _Followed:

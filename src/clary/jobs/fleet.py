@@ -12,7 +12,6 @@ from typing import Any
 
 from clary.jobs.model_process import ModelProcess
 
-_DRAIN_SECONDS = 90.0
 _LOOK_SECONDS = 0.02
 
 
@@ -83,7 +82,7 @@ class Fleet:
             raise NoVariant("All variants have weight 0")
         return random.choices(variants, weights)[0]
 
-    def drained(self, seconds: float = _DRAIN_SECONDS) -> None:
+    def drained(self, seconds: float) -> None:
         """Wait until no request is under way, but not for ever, and end the processes."""
         deadline = time.monotonic() + seconds
         variants = self.variants.values()

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from clary.aws.errors import Refusal
 from clary.errors import CallerError
@@ -183,6 +182,8 @@ class _Asked:
             if reply.status != 404:
                 break
             process.loaded.pop(name, None)
+        if not process.serving.keeps_models:
+            await self._unload(process, name)
         return reply
 
     async def _loaded(self, process: ModelProcess, prefix: str, target: str) -> str:
@@ -218,9 +219,11 @@ class _Asked:
             if reply.status != 507 or not process.loaded:
                 text = reply.body.decode("utf-8", "replace")
                 raise self._model_error(reply.status, process.serving.hostname, text)
-            oldest = next(iter(process.loaded))
-            del process.loaded[oldest]
-            await self._ask(process, "DELETE", f"/models/{quote(oldest)}", {}, b"")
+            await self._unload(process, next(iter(process.loaded)))
+
+    async def _unload(self, process: ModelProcess, name: str) -> None:
+        process.loaded.pop(name, None)
+        await self._ask(process, "DELETE", f"/models/{name}", {}, b"")
 
     async def _ask(
         self, process: ModelProcess, method: str, path: str, headers: Mapping[str, str], body: bytes

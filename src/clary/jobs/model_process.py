@@ -31,7 +31,8 @@ _MOST_STARTS = 3
 class ServingOrder:
     """What a container serves: the model is a file, a folder, or with many models nothing yet.
 
-    hostname: what the container is called in messages.
+    hostname: what the container is called in messages. keeps_models: whether a multi-model
+    container keeps a model after its answer.
     """
 
     hostname: str
@@ -39,6 +40,7 @@ class ServingOrder:
     model: Path
     environment: Mapping[str, str]
     multi_model: bool = False
+    keeps_models: bool = True
 
 
 class NotHealthy(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from urllib.parse import unquote
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
@@ -61,7 +60,7 @@ class RuntimeApi:
         }
         _check(headers)
         body = await _body(receive, headers)
-        return await _ACTIONS[action](self, unquote(name), headers, body)
+        return await _ACTIONS[action](self, name, headers, body)
 
     async def _now(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
         given = headers.get("content-type"), headers.get("accept")
