@@ -12,7 +12,8 @@ from clary.control.pages import rows_page
 from clary.control.refusals import not_found, taken
 from clary.control.tags import given
 from clary.db.resources import Row, Taken
-from clary.jobs.deployments import containers_of, is_multi_model, model_data
+from clary.jobs.deployments import containers_of, is_multi_model
+from clary.jobs.model_data import model_data
 from clary.jobs.platform import Platform
 
 KIND, NOUN = "model", "model"
