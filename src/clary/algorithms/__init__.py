@@ -7,7 +7,9 @@ algorithm's and whose value is `package.spec:ALGORITHM`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -71,7 +73,13 @@ def responder_of(algorithm: Algorithm) -> Callable[..., bytes] | None:
     return _named(where) if where else None
 
 
-def _third_party() -> dict[str, str]:
+def _third_party() -> Mapping[str, str]:
+    return _installed(tuple(sys.path))
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> Mapping[str, str]:
+    """The entry points along a path; looking for them reads a file of each installed package."""
     return {point.name: point.value for point in entry_points(group="clary.algorithms")}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from clary.algorithms import declaration, names
@@ -92,7 +91,6 @@ def _refuse_scripts(asked: Asked, program: str) -> None:
         )
 
 
-@cache
 def _declared() -> dict[str, str]:
     """Algorithms by the repositories and JumpStart ids of their declarations."""
     found = {}
