@@ -26,9 +26,11 @@ COMMANDS = {
     "inspect": ("clary.cli.inference:inspect", "Show what is inside a model."),
     "check": ("clary.cli.survey:check", "Look at data before training: what it is, what is wrong."),
     "convert": ("clary.cli.conversion:convert", "Rewrite data in another format."),
+    "transform": ("clary.cli.transform:transform", "Write a model's answers to many files."),
     "serve": ("clary.cli.inference:serve", "Serve a model over HTTP."),
     "up": ("clary.cli.server:up", "Run the SageMaker-compatible server."),
     "down": ("clary.cli.server:down", "End the server."),
+    "env": ("clary.cli.server:env", "Print the environment that leads AWS's clients to it."),
     "status": ("clary.cli.server:status", "Tell whether the server is up, and where."),
     "checks": ("clary.cli.catalogue:checks", "Put to an algorithm what each must answer."),
 }

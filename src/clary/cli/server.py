@@ -1,4 +1,4 @@
-"""`clary up`, `down`, `status`: the SageMaker-compatible server."""
+"""`clary up`, `down`, `status`, `env`: the SageMaker-compatible server."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from clary.errors import CallerError
 
 _DOWN_SECONDS = 30
 _NEEDED = {"sqlalchemy": "SQLAlchemy", "cryptography": "cryptography"}
+_FORMS = ("sh", "dotenv", "python", "aws-config")
 
 _root = click.option(
     "--root", type=click.Path(path_type=Path), help="The server's folder: ~/.clary, or CLARY_ROOT."
@@ -47,14 +48,33 @@ def down(root: Path | None) -> None:
 def status(root: Path | None, as_json: bool) -> None:
     """Tell whether a server is up, and where."""
     folder = _folder(root)
-    facts = _server("root").running(folder)
     if as_json:
+        facts = _server("root").running(folder)
         known = {**vars(facts), "url": facts.url} if facts else {}
         answer(json.dumps({"running": facts is not None, **known}))
-    elif facts:
-        answer(f"{facts.url} (process {facts.pid}, root {facts.root})")
     else:
+        facts = _running(folder)
+        answer(f"{facts.url} (process {facts.pid}, root {facts.root})")
+
+
+@click.command()
+@_root
+@click.option("--proxy", is_flag=True, help="Lead those hosts here, too, that clients have fixed.")
+@click.option(
+    "--format", "form", type=click.Choice(_FORMS), default=_FORMS[0], help="The form to print."
+)
+def env(root: Path | None, proxy: bool, form: str) -> None:
+    """Print the environment that leads AWS's clients to the server: eval "$(clary env)"."""
+    facts = _running(_folder(root))
+    module = _server("environment")
+    answer(module.rendered(module.environment(facts, proxy), form))
+
+
+def _running(folder: Path) -> Any:
+    facts = _server("root").running(folder)
+    if facts is None:
         raise CallerError.of(f"root {folder}", "has no running server", remedy="Try `clary up`.")
+    return facts
 
 
 def _tell(facts: Any) -> None:

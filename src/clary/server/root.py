@@ -20,11 +20,16 @@ from clary.storage.folder import whole_file
 
 _FACTS, _LOCK = "server.json", "server.lock"
 _LOOK_SECONDS = 0.05
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What clients need to know of a running server."""
+    """What clients need to know of a running server.
+
+    proxy_port: of the proxy for fixed AWS hosts, on loopback. certificates: a file of those that
+    its clients have to trust. s3_url: of an object store elsewhere.
+    """
 
     pid: int
     host: str
@@ -32,6 +37,9 @@ class ServerFacts:
     region: str
     account: str
     root: str
+    proxy_port: int = 0
+    certificates: str = ""
+    s3_url: str = ""
 
     @classmethod
     def of(cls, root: Path, listener: socket.socket, account: Account) -> Self:
@@ -39,9 +47,14 @@ class ServerFacts:
         return cls(os.getpid(), host, port, account.region, account.id, str(root))
 
     @property
+    def reached_by(self) -> str:
+        """The host by which this machine reaches the server."""
+        return _ANY_ADDRESS.get(self.host, self.host)
+
+    @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        host = self.reached_by
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from clary import settings
+from clary.aws.hosts import bucket_of, service_of
+from clary.aws.keys import Keys
+from clary.aws.trust import usual_certificates
 from clary.db.database import Database
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
@@ -28,10 +32,17 @@ from clary.jobs.platform import Account, Platform
 from clary.runtime.connection import BoundedProtocol
 from clary.runtime.serve import bound
 from clary.server.app import App
+from clary.server.certificates import Certificates
+from clary.server.connect_proxy import ConnectProxy
+from clary.server.gate import SignatureGate
 from clary.server.jumpstart import write_manifest
+from clary.server.keys import keys_for
+from clary.server.proxy_beyond import Beyond
 from clary.server.root import ServerFacts, announced, taken
 from clary.server.runtime_api import RuntimeApi
 from clary.server.s3_front import S3Elsewhere, S3Front
+from clary.server.same_origin import SameOrigin
+from clary.server.virtual_hosts import VirtualHosts
 from clary.storage.buckets import stores_in
 
 DEFAULT_PORT = 8042
@@ -47,24 +58,27 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
     Without a port it is the usual one, or a free one where that is taken.
 
     Raises:
-        CallerError: another server has the root, or the address cannot be listened on.
+        CallerError: another server has the root, the address cannot be listened on, or it would
+            need keys.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _leave)
+    keys = keys_for(root, host)
     with ExitStack() as stack:
         stack.enter_context(taken(root))
         listener = stack.enter_context(_listener(host, port))
-        platform = stack.enter_context(_platform(root))
+        platform = stack.enter_context(_platform(root, keys))
         app = App(platform, _runtime(platform), _object_store(platform))
         facts = ServerFacts.of(root, listener, platform.account)
-        server = _Server(_configuration(app))
+        facts = stack.enter_context(_proxied(facts, platform.buckets))
+        server = _Server(_configuration(_guarded(app, keys)))
         server.ready = lambda: ready(stack.enter_context(announced(root, facts)))
         server.run(sockets=[listener])
 
 
 @contextmanager
-def _platform(root: Path) -> Iterator[Platform]:
+def _platform(root: Path, keys: Keys | None) -> Iterator[Platform]:
     """What operations work on; jobs that an earlier server left are taken up."""
     database = Database(root / "clary.db")
     engine = Engine(settings.job_places(), settings.job_memory_bytes())
@@ -81,6 +95,7 @@ def _platform(root: Path) -> Iterator[Platform]:
         engine=engine,
         buckets=buckets,
         stores=stores_in(buckets),
+        keys=keys,
     )
     engine.start()
     try:
@@ -105,6 +120,31 @@ def _object_store(platform: Platform) -> ASGIApp:
     front = S3Front(platform.buckets, platform.account.id, platform.account.region)
     front.start()
     return front
+
+
+def _guarded(app: ASGIApp, keys: Keys | None) -> ASGIApp:
+    """The application as far as strangers are let: none without a signature, else no web page's."""
+    app = VirtualHosts(app)
+    return SignatureGate(app, keys) if keys else SameOrigin(app)
+
+
+@contextmanager
+def _proxied(facts: ServerFacts, buckets: Path | None) -> Iterator[ServerFacts]:
+    """Inside, the proxy leads clients with fixed AWS hosts to the server."""
+
+    def is_redirected(host: str) -> bool:
+        bucket = bucket_of(host)
+        return bool(service_of(host) or (bucket and buckets and (buckets / bucket).is_dir()))
+
+    trusted = [*settings.trusted_certificates(), *usual_certificates()]
+    certificates = Certificates(Path(facts.root), trusted)
+    beyond = Beyond(settings.proxy_beyond(), settings.no_proxy())
+    server = (facts.reached_by, facts.port)
+    proxy = ConnectProxy(is_redirected, certificates.context, server, beyond)
+    with proxy.serving(facts.port + 1) as port:
+        bundle = str(certificates.bundle)
+        s3_url = settings.server_s3_endpoint() or ""
+        yield replace(facts, proxy_port=port, certificates=bundle, s3_url=s3_url)
 
 
 @contextmanager
