@@ -200,6 +200,36 @@ def test_endpoints_are_listed_with_their_last_errors(platform: Platform, console
     assert '<th scope="row">all</th>' in text
 
 
+def test_transform_jobs_are_listed_with_a_log_for_each_instance(
+    platform: Platform, console: Console
+) -> None:
+    assert "Transform jobs" not in page(console)
+    row = platform.resources.create(
+        "transform-job",
+        "batch",
+        platform.account.arn("transform-job", "batch"),
+        {"TransformJobName": "batch", "ModelName": "mine"},
+        status="Completed",
+        state={
+            "_Instances": ["i-1", "i-2"],
+            "TransformStartTime": 1_700_000_000.0,
+            "TransformEndTime": 1_700_000_004.0,
+        },
+    )
+    for instance in ("i-1", "i-2"):
+        stream = f"batch/{instance}-{row.created // 1000}"
+        log = platform.logs.writer("/aws/sagemaker/TransformJobs", stream)
+        log.write(f"said by {instance}")
+        log.close()
+    text = page(console)
+    assert "Transform jobs" in text
+    assert "mine" in text
+    assert "4.00 s" in text
+    text = page(console, "/console/transform-job/batch")
+    assert "said by i-1" in text
+    assert "said by i-2" in text
+
+
 def test_what_users_write_never_becomes_html(platform: Platform, console: Console) -> None:
     row = job(
         platform,

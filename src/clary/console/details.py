@@ -173,5 +173,6 @@ def _streams(platform: Platform, row: Row) -> Iterator[tuple[str, str]]:
         yield from ((group, one.name) for one in found[-_MOST_LOGS:])
         return
     group = f"/aws/sagemaker/{_GROUPS[row.kind]}"
-    for host in range(1, 1 + min(row.state.get("_Hosts", 1), _MOST_LOGS)):
-        yield group, f"{row.name}/algo-{host}-{row.created // 1000}"
+    hosts = [f"algo-{host + 1}" for host in range(row.state.get("_Hosts", 1))]
+    for instance in row.state.get("_Instances", hosts)[:_MOST_LOGS]:
+        yield group, f"{row.name}/{instance}-{row.created // 1000}"
