@@ -45,14 +45,14 @@ def prepare(folder: Path, algorithm: str) -> None:
 
 def ours(folder: Path) -> dict[str, float]:
     """`serve`, the entry point of the container."""
-    port = _free_port()
+    port = free_port()
     variables = {"CLARY_ML_ROOT": str(folder / "root"), "SAGEMAKER_BIND_TO_PORT": str(port)}
     return _measured([sys.executable, "-m", "clary.runtime.serve"], port, folder, variables)
 
 
 def peer(folder: Path) -> dict[str, float]:
     """The application in `benchmarks/prediction_app.py`."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.prediction_app", str(folder / "peer.joblib")]
     return _measured([*command, str(port)], port, folder, {})
 
@@ -68,7 +68,7 @@ def _measured(
         for _ in range(_WARM):
             ask(client, request)
         trips = [ask(client, request) for _ in range(_REQUESTS)]
-        peak = _peak_bytes(process.pid)
+        peak = peak_bytes_of(process.pid)
     return {
         "seconds": float(np.percentile(trips, 50)),
         "quality": 1000 * float(np.percentile(trips, 99)),
@@ -100,7 +100,7 @@ def _running(
     process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _START_SECONDS
-        while not _answers(port):
+        while not answers(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{' '.join(command)} does not answer")
             time.sleep(0.05)
@@ -117,18 +117,18 @@ def connected(port: int) -> Iterator[socket.socket]:
         yield client
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
-def _peak_bytes(process: int) -> float:
+def peak_bytes_of(process: int) -> float:
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines()
     )

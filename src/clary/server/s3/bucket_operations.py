@@ -74,6 +74,7 @@ def list_objects(site: Site, request: Request, body: bytes) -> Answer:
         ("IsTruncated", found.more),
     ]
     told += _echoed(query, coded, ("delimiter", "Delimiter"))
+    told += _echoed(query, str, ("encoding-type", "EncodingType"))
     if second:
         told.append(("KeyCount", len(found.objects) + len(found.prefixes)))
         told += _echoed(query, str, ("continuation-token", "ContinuationToken"))
@@ -102,6 +103,7 @@ def list_versions(site: Site, request: Request, body: bytes) -> Answer:
         ("IsTruncated", found.more),
     ]
     told += _echoed(query, coded, ("delimiter", "Delimiter"))
+    told += _echoed(query, str, ("encoding-type", "EncodingType"))
     if found.more:
         told += [("NextKeyMarker", coded(found.last)), ("NextVersionIdMarker", "null")]
     for each in found.objects:
@@ -132,6 +134,7 @@ def list_uploads(site: Site, request: Request, body: bytes) -> Answer:
     site.store.bucket(request.bucket)
     coded = _coding(request)
     told: list[tuple[str, Any]] = [("Bucket", request.bucket), ("IsTruncated", False)]
+    told += _echoed(request.query, str, ("encoding-type", "EncodingType"))
     for each in site.uploads.of_bucket(request.bucket):
         if each.key.startswith(request.query.get("prefix", "")):
             facts = [("Key", coded(each.key)), ("UploadId", each.id), ("Initiator", site.owner)]
@@ -200,8 +203,15 @@ def _prefixes(found: Page, coded: Any) -> list[tuple[str, Any]]:
 
 
 def _coding(request: Request) -> Any:
-    """How keys are written: as they are, or `encoding-type=url`."""
-    return quote if request.query.get("encoding-type") == "url" else str
+    """How keys are written: as they are, or `encoding-type=url`.
+
+    Raises:
+        Refusal: another way is asked for.
+    """
+    way = request.query.get("encoding-type")
+    if way not in {None, "url"}:
+        raise refusal("InvalidArgument", "Invalid Encoding Method specified in Request")
+    return quote if way else str
 
 
 def _echoed(query: dict[str, str], coded: Any, name: tuple[str, str]) -> list[tuple[str, Any]]:

@@ -41,7 +41,7 @@ def page(
         found.last = name.text
         if name.file is None:
             found.prefixes.append(name.text)
-        elif (there := store.there(bucket, name.text, name.file)) is not None:
+        elif (there := store.there(bucket, name.text, Path(name.file))) is not None:
             found.objects.append(there)
     found.more = size > 0 and next(names, None) is not None
     return found
@@ -52,7 +52,7 @@ class _Name:
     """A key with its file, or a common prefix without one."""
 
     text: str
-    file: Path | None
+    file: str | None
 
 
 def _rolled_up(folder: Path, prefix: str, delimiter: str, after: str) -> Iterator[_Name]:
@@ -105,21 +105,21 @@ def _entries(folder: Path, above: str) -> Iterator[_Name]:
         entries = list(os.scandir(folder))
     except OSError:
         return
-    found = []
+    found: list[tuple[bytes, str, str | None]] = []
     for entry in entries:
         if entry.name == FOLDER_OBJECT and above:
-            found.append((above.encode(), _Name(above, Path(entry.path))))
+            found.append((above.encode(), above, entry.path))
         elif not is_hidden(entry.name):
             is_folder = entry.is_dir()
             if is_folder and entry.is_symlink() and _is_above(Path(entry.path), folder):
                 continue
             text = above + entry.name + ("/" if is_folder else "")
             try:
-                found.append((text.encode(), _Name(text, None if is_folder else Path(entry.path))))
+                found.append((text.encode(), text, None if is_folder else entry.path))
             except UnicodeEncodeError:
                 continue  # a name that is no text cannot be a key
-    for _, name in sorted(found, key=lambda each: each[0]):
-        yield name
+    for _, text, file in sorted(found):
+        yield _Name(text, file)
 
 
 def _is_above(link: Path, folder: Path) -> bool:

@@ -49,11 +49,12 @@ class Records:
         os.utime(descriptor, ns=(now, now))
         return os.fstat(descriptor)
 
-    def read(self, bucket: str, key: str, state: os.stat_result) -> Record:
+    def read(self, bucket: str, key: str, state: os.stat_result) -> Record | None:
+        """None where that state has none."""
         try:
             return Record(**json.loads(self._path(bucket, key, state).read_bytes()))
         except (OSError, ValueError, TypeError):
-            return _of_a_plain_file(state)
+            return None
 
     def write(self, bucket: str, key: str, state: os.stat_result, record: Record) -> None:
         path = self._path(bucket, key, state)
@@ -70,10 +71,11 @@ class Records:
 
     def _path(self, bucket: str, key: str, state: os.stat_result) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self._folder / bucket / name[:2] / f"{name}-{state.st_mtime_ns}-{state.st_size}"
+        place = f"{bucket}/{name[:2]}/{name}-{state.st_mtime_ns}-{state.st_size}"
+        return self._folder / place
 
 
-def _of_a_plain_file(state: os.stat_result) -> Record:
+def of_a_plain_file(state: os.stat_result) -> Record:
     """The entity tag has a dash: it is no MD5, as with objects in parts, and changes with the file.
 
     To read every file for its MD5 would make the first listing of a large folder take minutes.

@@ -19,7 +19,7 @@ from clary.aws.errors import Refusal
 from clary.server.s3.conditions import check_write
 from clary.server.s3.drafts import Draft
 from clary.server.s3.keys import bucket_path, new_bucket_path, object_path
-from clary.server.s3.records import Record, Records
+from clary.server.s3.records import Record, Records, of_a_plain_file
 from clary.server.s3.refusals import refusal
 from clary.storage.folder import PARTIAL, sync_folder, whole_file
 
@@ -137,16 +137,19 @@ class ObjectStore:
             Refusal: no such bucket or object.
         """
         path = object_path(bucket_path(self.root, bucket), key)
-        try:
-            # A named pipe that a user put there must not hold a thread.
-            stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-        except OSError as error:
-            raise _missing(error) from error
-        state = os.fstat(stream.fileno())
-        if not stat.S_ISREG(state.st_mode):
+        while True:
+            try:
+                # A named pipe that a user put there must not hold a thread.
+                stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+            except OSError as error:
+                raise _missing(error) from error
+            state = os.fstat(stream.fileno())
+            record = self._record(bucket, key, path, state)
+            if record is not None:
+                return Found(bucket, key, state, record), stream
             stream.close()
-            raise refusal("NoSuchKey")
-        return Found(bucket, key, state, self.records.read(bucket, key, state)), stream
+            if not stat.S_ISREG(state.st_mode):
+                raise refusal("NoSuchKey")
 
     def check_place(self, bucket: str, key: str) -> None:
         """Refuse a write before its bytes come.
@@ -217,14 +220,33 @@ class ObjectStore:
                     each.rmdir()
 
     def there(self, bucket: str, key: str, path: Path) -> Found | None:
+        """The object that a file is, if it is one."""
+        while True:
+            try:
+                state = path.stat()
+            except OSError as error:
+                _missing(error)
+                return None
+            if not stat.S_ISREG(state.st_mode):
+                return None
+            record = self._record(bucket, key, path, state)
+            if record is not None:
+                return Found(bucket, key, state, record)
+
+    def _record(self, bucket: str, key: str, path: Path, state: os.stat_result) -> Record | None:
+        """The record of a file's state; None where the file is another one by now, or none.
+
+        Who replaces an object removes the old record: it must then be looked at anew.
+        """
+        record = self.records.read(bucket, key, state)
+        if record is not None or not stat.S_ISREG(state.st_mode):
+            return record
         try:
-            state = path.stat()
-        except OSError as error:
-            _missing(error)
+            now = path.stat()
+        except OSError:
             return None
-        if not stat.S_ISREG(state.st_mode):
-            return None
-        return Found(bucket, key, state, self.records.read(bucket, key, state))
+        same = (now.st_ino, now.st_mtime_ns) == (state.st_ino, state.st_mtime_ns)
+        return of_a_plain_file(state) if same else None
 
     @contextmanager
     def _near(self, draft: Path, folder: Path) -> Iterator[Path]:
