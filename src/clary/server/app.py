@@ -67,7 +67,7 @@ class App:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self._answer, headers, body)
         except Refusal as refusal:
-            return refusal_answer(refusal, protocol_of(headers))
+            return _refused(refusal, headers)
 
     async def _shown(self, scope: Scope, headers: dict[str, str]) -> Answer:
         """A page of the console."""
@@ -84,9 +84,9 @@ class App:
             call = json_call(headers, body) if is_json(headers) else query_call(headers, body)
             return call.answer(self._done(call))
         except Refusal as refusal:
-            return refusal_answer(refusal, protocol_of(headers))
+            return _refused(refusal, headers)
         except CallerError as error:
-            return refusal_answer(invalid(str(error)), protocol_of(headers))
+            return _refused(invalid(str(error)), headers)
         except Exception:
             _log.exception("an operation failed: %s", headers.get("x-amz-target", "query"))
             text = "The server's own fault; its log says more"
@@ -97,6 +97,12 @@ class App:
         if function is None:
             raise invalid(f"{call.name} {_LATER}")
         return function(self._platform, call.members)
+
+
+def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
+    asked = headers.get("x-amz-target", "query")
+    _log.info("refused: %.100r: %s: %.500r", asked, refusal.code, refusal.message)
+    return refusal_answer(refusal, protocol_of(headers))
 
 
 def _is_page(scope: Scope, headers: dict[str, str]) -> bool:
