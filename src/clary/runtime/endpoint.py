@@ -63,16 +63,8 @@ class Endpoint:
         if path == "/ping":
             return Response()
         if path == "/execution-parameters":
-            return JSONResponse(self._execution_parameters())
+            return JSONResponse(execution_parameters(self._serving))
         return await self.invoked(request)
-
-    def _execution_parameters(self) -> dict[str, object]:
-        given = self._serving
-        return {
-            "MaxConcurrentTransforms": given.max_concurrent_transforms or threads(),
-            "BatchStrategy": given.batch_strategy or "MULTI_RECORD",
-            "MaxPayloadInMB": max(1, given.max_payload_bytes // _MIB),
-        }
 
     async def invoked(self, request: Request) -> Response:
         """The answer to a request with a body to predict from."""
@@ -142,6 +134,15 @@ class Endpoint:
             if len(body) <= _SMALL_BYTES:
                 seconds = time.perf_counter() - begun
                 self._small_seconds += 0.1 * (seconds - self._small_seconds)
+
+
+def execution_parameters(serving: Serving) -> dict[str, object]:
+    """What batch transform asks a container."""
+    return {
+        "MaxConcurrentTransforms": serving.max_concurrent_transforms or threads(),
+        "BatchStrategy": serving.batch_strategy or "MULTI_RECORD",
+        "MaxPayloadInMB": max(1, serving.max_payload_bytes // _MIB),
+    }
 
 
 class _Busy(Exception):
