@@ -8,7 +8,7 @@ import shutil
 import signal
 import tarfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -230,23 +230,46 @@ def test_an_update_loses_no_request(account: Account, trees: Archive, line: Arch
         while not over:
             seen.append(account.invoked(name, trees.csv())["InvokedProductionVariant"])
 
-    with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(ask) for _ in range(4)]
-        account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new)
-        pending = account.sagemaker.describe_endpoint(EndpointName=name)
-        with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
-            account.sagemaker.delete_endpoint(EndpointName=name)
-        described = account.settled(name)
+    with ThreadPoolExecutor(5) as pool:
+        asked: list[Future[object]] = [pool.submit(ask) for _ in range(4)]
+        update = account.sagemaker.update_endpoint
+        asked.append(pool.submit(update, EndpointName=name, EndpointConfigName=new))
+        deadline = time.monotonic() + 60
+        while "new" not in seen and time.monotonic() < deadline:
+            time.sleep(0.01)
         time.sleep(0.5)
         over = True
         for one in asked:
             one.result()
-    assert pending["EndpointStatus"] == "Updating"
-    assert pending["PendingDeploymentSummary"]["EndpointConfigName"] == new
+    described = account.settled(name)
     assert described["EndpointConfigName"] == new
     assert "PendingDeploymentSummary" not in described
     assert set(seen) == {"old", "new"}
     assert seen[-1] == "new"
+
+
+def test_what_is_under_way_is_described_and_cannot_be_changed(
+    account: Account, server: Server, trees: Archive
+) -> None:
+    name = account.deployed(trees)
+    # A model that takes its time: the archive is a pipe that nobody writes to yet
+    slow = server.bucket / "slow.tar.gz"
+    os.mkfifo(slow)
+    given = {"Image": trees.image, "ModelDataUrl": "s3://data/slow.tar.gz"}
+    config = account.config(variant(account.model(given), "slow"))
+    account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    described = account.sagemaker.describe_endpoint(EndpointName=name)
+    assert described["EndpointStatus"] == "Updating"
+    assert described["PendingDeploymentSummary"]["EndpointConfigName"] == config
+    for change in (
+        lambda: account.sagemaker.delete_endpoint(EndpointName=name),
+        lambda: account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config),
+    ):
+        with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+            change()
+    assert account.score(name, trees.csv()) == pytest.approx(trees.score(), rel=1e-6)
+    slow.write_bytes((server.bucket / "models" / "trees.tar.gz").read_bytes())
+    assert account.settled(name)["ProductionVariants"][0]["VariantName"] == "slow"
 
 
 def test_a_failed_update_leaves_the_old_fleet(
@@ -263,6 +286,12 @@ def test_a_failed_update_leaves_the_old_fleet(
     assert described["EndpointConfigName"] == before
     assert "must be a whole tar.gz archive" in described["FailureReason"]
     assert account.score(name, trees.csv()) == pytest.approx(trees.score(), rel=1e-6)
+    good = (server.bucket / "models" / "trees.tar.gz").read_bytes()
+    (server.bucket / "broken.tar.gz").write_bytes(good)
+    account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    described = account.settled(name)
+    assert described["EndpointConfigName"] == config
+    assert "FailureReason" not in described
 
 
 def test_weights_and_capacities_change_in_place(account: Account, trees: Archive) -> None:

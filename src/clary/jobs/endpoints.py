@@ -27,6 +27,8 @@ ROLLING_BACK, FAILED, DELETING = "RollingBack", "Failed", "Deleting"
 SYSTEM_UPDATING = "SystemUpdating"
 
 _LOOK_SECONDS = 5.0
+# How long a request waits for what it asked for, and how many do so at once
+_PATIENCE_SECONDS, _PATIENT = 2.0, threading.BoundedSemaphore(3)
 # How long requests may still take that an old fleet has
 _DRAIN_SECONDS, _ASYNC_DRAIN_SECONDS = 90.0, 3700.0
 _REASON_CHARACTERS = 1024
@@ -36,22 +38,22 @@ _log = logging.getLogger("clary.jobs")
 
 def create(platform: Platform, row: Row) -> None:
     """Deploy an endpoint that is stored as Creating."""
-    _in_thread(platform, row.name, _create)
+    _awaited_a_little(_in_thread(platform, row.name, _create))
 
 
 def update(platform: Platform, row: Row) -> None:
     """Replace the fleet of an endpoint that is stored as Updating, with `_Next`."""
-    _in_thread(platform, row.name, _update)
+    _awaited_a_little(_in_thread(platform, row.name, _update))
 
 
 def rescale(platform: Platform, row: Row) -> None:
     """Give an endpoint that is stored as Updating the weights and counts of `_Next`."""
-    _in_thread(platform, row.name, _rescale)
+    _awaited_a_little(_in_thread(platform, row.name, _rescale))
 
 
 def delete(platform: Platform, row: Row) -> None:
     """End an endpoint that is stored as Deleting."""
-    _in_thread(platform, row.name, _delete)
+    _awaited_a_little(_in_thread(platform, row.name, _delete))
 
 
 def recover(platform: Platform) -> None:
@@ -63,13 +65,15 @@ def recover(platform: Platform) -> None:
                 changed.status = SYSTEM_UPDATING
         _in_thread(platform, row.name, _restore)
     for row in platform.resources.in_status(KIND, (CREATING,)):
-        create(platform, row)
+        _in_thread(platform, row.name, _create)
     for row in platform.resources.in_status(KIND, (DELETING,)):
-        delete(platform, row)
+        _in_thread(platform, row.name, _delete)
     threading.Thread(target=_watch, args=(platform,), daemon=True).start()
 
 
-def _in_thread(platform: Platform, name: str, action: Callable[[Platform, Row], None]) -> None:
+def _in_thread(
+    platform: Platform, name: str, action: Callable[[Platform, Row], None]
+) -> threading.Thread:
     def run() -> None:
         row = platform.resources.find(KIND, name)
         try:
@@ -77,9 +81,22 @@ def _in_thread(platform: Platform, name: str, action: Callable[[Platform, Row], 
                 action(platform, row)
         except Exception as error:
             _log.exception("endpoint %s", name)
-            _failed(platform, name, f"InternalServerError: {type(error).__name__}: {error}")
+            told = f"InternalServerError: {type(error).__name__}: {error}"
+            # What serves is left to serve
+            (_rolled_back if platform.endpoints.find(name) else _failed)(platform, name, told)
 
-    threading.Thread(target=run, name=f"endpoint-{name}", daemon=True).start()
+    thread = threading.Thread(target=run, name=f"endpoint-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _awaited_a_little(thread: threading.Thread) -> None:
+    """Clients look every 30 seconds: what is done before the first look saves them that time."""
+    if _PATIENT.acquire(blocking=False):
+        try:
+            thread.join(_PATIENCE_SECONDS)
+        finally:
+            _PATIENT.release()
 
 
 def _create(platform: Platform, row: Row) -> None:
@@ -121,8 +138,8 @@ def _update(platform: Platform, row: Row) -> None:
     try:
         fleet = _started(platform, row, told)
     except _Unhealthy as error:
+        _remove_deployment(platform, row, told)
         _rolled_back(platform, row.name, str(error))
-        _clear(platform, row)
         return
     old = endpoint.replace(fleet, told["config"])
     with _changing(platform, row.name) as changed:
@@ -133,8 +150,7 @@ def _update(platform: Platform, row: Row) -> None:
     old.drained(
         _ASYNC_DRAIN_SECONDS if "AsyncInferenceConfig" in told["config"] else _DRAIN_SECONDS
     )
-    row.state["_Deployment"] = told
-    _clear(platform, row)
+    _remove_deployment(platform, row, row.state["_Deployment"])
 
 
 def _rescale(platform: Platform, row: Row) -> None:
@@ -223,14 +239,17 @@ def _folder(platform: Platform, row: Row) -> Path:
 
 
 def _clear(platform: Platform, row: Row) -> None:
-    """Remove what deployments left that serve no more; files of running processes stay."""
+    """Remove what an earlier server left of deployments and processes, before it serves again."""
     number = str(row.state["_Deployment"]["number"])
     with suppress(FileNotFoundError):
         for folder in _folder(platform, row).iterdir():
             if folder.name != number:
                 shutil.rmtree(folder, ignore_errors=True)
-        if platform.endpoints.find(row.name) is None:
-            shutil.rmtree(_folder(platform, row) / number / "instances", ignore_errors=True)
+    shutil.rmtree(_folder(platform, row) / number / "instances", ignore_errors=True)
+
+
+def _remove_deployment(platform: Platform, row: Row, told: Deployment) -> None:
+    shutil.rmtree(_folder(platform, row) / str(told["number"]), ignore_errors=True)
 
 
 def _failed(platform: Platform, name: str, reason: str) -> None:
