@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
@@ -50,6 +51,43 @@ def received(request: AWSRequest) -> SignedRequest:
         headers.append((name.lower().encode(), data))
     path = (parts.path or "/").encode()
     return SignedRequest(prepared.method, path, parts.query.encode(), tuple(headers))
+
+
+def chunked(
+    keys: Keys, url: str, pieces: list[bytes], trailer: bytes = b""
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of a PUT now, in signed chunks, as SDKs other than botocore send it.
+
+    trailer: a line like `x-amz-checksum-crc32:AAAAAA==`.
+    """
+    kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" + ("-TRAILER" if trailer else "")
+    headers = {
+        "Content-Encoding": "aws-chunked",
+        "X-Amz-Content-SHA256": kind,
+        "X-Amz-Decoded-Content-Length": str(sum(map(len, pieces))),
+    }
+    if trailer:
+        headers["X-Amz-Trailer"] = trailer.partition(b":")[0].decode()
+    request = AWSRequest("PUT", url, headers=headers)
+    signer = auth.SigV4Auth(Credentials(keys.access_key, keys.secret_key), "s3", "us-east-1")
+    signer.add_auth(request)
+    previous = request.headers["Authorization"].rpartition("=")[2]
+    scope = signer.credential_scope(request)
+    body = b""
+
+    def sign(name: str, *digests: str) -> str:
+        told = "\n".join([name, request.context["timestamp"], scope, previous, *digests])
+        return str(signer.signature(told, request))
+
+    for piece in [*pieces, b""]:
+        digests = (sha256(b"").hexdigest(), sha256(piece).hexdigest())
+        previous = sign("AWS4-HMAC-SHA256-PAYLOAD", *digests)
+        body += b"%x;chunk-signature=%s\r\n%s" % (len(piece), previous.encode(), piece)
+        body += b"\r\n" if piece else b""
+    if trailer:
+        end = sign("AWS4-HMAC-SHA256-TRAILER", sha256(trailer + b"\n").hexdigest())
+        body += trailer + b"\r\nx-amz-trailer-signature:" + end.encode() + b"\r\n"
+    return dict(request.headers.items()), body + b"\r\n"
 
 
 def changed(request: SignedRequest, name: str, value: bytes) -> SignedRequest:

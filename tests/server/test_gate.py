@@ -91,7 +91,7 @@ def refused(gated: Gated, service: str, **settings: Any) -> tuple[str, int]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
 
 
-@pytest.mark.parametrize("service", sorted(CALLS.keys() - {"cloudwatch", "sts", "iam"}))
+@pytest.mark.parametrize("service", sorted(CALLS.keys() - {"sts", "iam"}))
 def test_what_boto3_signs_goes_through(gated: Gated, service: str) -> None:
     call(gated, service)
     (_, body) = gated.app.requests[0]
@@ -109,7 +109,7 @@ def test_each_service_refuses_an_unknown_key_in_its_own_words(gated: Gated) -> N
     assert got == {
         "sagemaker": ("UnrecognizedClientException", 400),
         "logs": ("UnrecognizedClientException", 400),
-        "cloudwatch": got["cloudwatch"],
+        "cloudwatch": ("UnrecognizedClientException", 400),
         "sts": ("InvalidClientTokenId", 403),
         "iam": ("InvalidClientTokenId", 403),
         "sagemaker-runtime": ("UnrecognizedClientException", 403),
@@ -122,7 +122,7 @@ def test_each_service_refuses_another_secret_in_its_own_words(gated: Gated) -> N
     assert got == {
         "sagemaker": ("InvalidSignatureException", 400),
         "logs": ("InvalidSignatureException", 400),
-        "cloudwatch": got["cloudwatch"],
+        "cloudwatch": ("InvalidSignatureException", 400),
         "sts": ("SignatureDoesNotMatch", 403),
         "iam": ("SignatureDoesNotMatch", 403),
         "sagemaker-runtime": ("InvalidSignatureException", 403),

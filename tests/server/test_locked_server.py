@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import os
+import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from clary.aws.keys import Keys
+from tests.aws.signing import chunked
 from tests.servers import Server, served
 
 KEYS = {
@@ -109,6 +114,37 @@ def test_an_object_that_was_tampered_with_is_not_stored(locked: Server) -> None:
     assert not (locked.bucket / "a").exists()
 
 
+@pytest.mark.parametrize("with_trailer", [False, True], ids=["chunks", "chunks and trailer"])
+def test_signed_chunks_are_stored_once_all_of_them_hold(locked: Server, with_trailer: bool) -> None:
+    pieces = [os.urandom(65_536), os.urandom(100_000), b"end"]
+    whole = b"".join(pieces)
+    crc = base64.b64encode(zlib.crc32(whole).to_bytes(4, "big"))
+    trailer = b"x-amz-checksum-crc32:" + crc if with_trailer else b""
+    url = f"{locked.facts.url}/data/chunks"
+    keys = Keys(KEYS["CLARY_ACCESS_KEY_ID"], KEYS["CLARY_SECRET_ACCESS_KEY"])
+    headers, body = chunked(keys, url, pieces, trailer)
+    tampered = body.replace(b"end", b"END")
+    answer = httpx.put(url, headers=headers, content=tampered)
+    assert answer.status_code == 403
+    assert "<Code>SignatureDoesNotMatch</Code>" in answer.text
+    assert not (locked.bucket / "chunks").exists()
+    assert httpx.put(url, headers=headers, content=body).is_success
+    assert (locked.bucket / "chunks").read_bytes() == whole
+    (locked.bucket / "chunks").unlink()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+def test_workers_do_not_know_the_keys(locked: Server) -> None:
+    tasks = Path(f"/proc/{locked.process.pid}/task")
+    children = {int(pid) for one in tasks.glob("*/children") for pid in one.read_text().split()}
+    environments = [Path(f"/proc/{child}/environ").read_bytes() for child in children]
+    workers = [one for one in environments if b"CLARY_EVENTS=" in one]
+    assert workers
+    for one in workers:
+        assert KEYS["CLARY_SECRET_ACCESS_KEY"].encode() not in one
+        assert KEYS["CLARY_ACCESS_KEY_ID"].encode() not in one
+
+
 def test_a_role_that_the_owner_assumes_may_do_everything(locked: Server) -> None:
     arn = "arn:aws:iam::123456789012:role/MyRole"
     sts = locked.client("sts", **GIVEN)
@@ -137,29 +173,30 @@ print(iam.get_role(RoleName="AmazonSageMaker-ExecutionRole")["Role"]["RoleName"]
 s3 = boto3.client("s3", endpoint_url="https://s3.us-east-1.amazonaws.com",
     config=boto3.session.Config(s3={"addressing_style": "virtual"}))
 s3.put_object(Bucket="data", Key="by/host", Body=b"x")
-print([one["Key"] for one in s3.list_objects_v2(Bucket="data")["Contents"]])
+print([one["Key"] for one in s3.list_objects_v2(Bucket="data", Prefix="by/")["Contents"]])
 """
 
 
-@pytest.mark.parametrize("keys", [{}, KEYS], ids=["without keys", "with keys"])
+@pytest.mark.parametrize("name", ["server", "locked"])
 def test_addresses_that_clients_have_fixed_lead_to_the_server(
-    keys: dict[str, str], tmp_path: Path
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    with served(tmp_path / "root", **keys) as server:
-        exports = clary("env", "--root", str(server.root), "--proxy", **keys).stdout
-        # Those of services are taken away: the hosts alone lead there
-        script = f"{exports}\nunset $(env | grep -o '^AWS_ENDPOINT_URL[A-Z0-9_]*')\n"
-        done = subprocess.run(
-            ["sh", "-c", f'{script} exec "$0" -c "$1"', sys.executable, CLIENT],
-            capture_output=True,
-            text=True,
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        )
-        assert done.stderr == ""
-        arn, role, listed = done.stdout.splitlines()
-        assert arn.startswith(
-            "arn:aws:sts::123456789012:assumed-role/AmazonSageMaker-ExecutionRole"
-        )
-        assert role == "AmazonSageMaker-ExecutionRole"
-        assert listed == "['by/host']"
-        assert (server.bucket / "by" / "host").read_bytes() == b"x"
+    server: Server = request.getfixturevalue(name)
+    exports = clary(
+        "env", "--root", str(server.root), "--proxy", HOME=str(tmp_path), **server.environment
+    ).stdout
+    # Those of services are taken away: the hosts alone lead there
+    script = f"{exports}\nunset $(env | grep -o '^AWS_ENDPOINT_URL[A-Z0-9_]*')\n"
+    done = subprocess.run(
+        ["sh", "-c", f'{script} exec "$0" -c "$1"', sys.executable, CLIENT],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert done.stderr == ""
+    arn, role, stored = done.stdout.splitlines()
+    assert arn.startswith("arn:aws:sts::123456789012:assumed-role/AmazonSageMaker-ExecutionRole/")
+    assert role == "AmazonSageMaker-ExecutionRole"
+    assert stored == "['by/host']"
+    assert (server.bucket / "by" / "host").read_bytes() == b"x"
+    shutil.rmtree(server.bucket / "by")

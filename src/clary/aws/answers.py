@@ -68,17 +68,6 @@ def query_refusal(refusal: Refusal) -> Answer:
     return Answer(refusal.status, _headers("text/xml"), body.encode())
 
 
-def s3_refusal(refusal: Refusal) -> Answer:
-    """An error of S3's protocol."""
-    headers = _headers("application/xml")
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
-        f"<RequestId>{headers['x-amzn-RequestId']}</RequestId></Error>"
-    )
-    return Answer(refusal.status, headers, body.encode())
-
-
 def _headers(content_type: str) -> dict[str, str]:
     return {"Content-Type": content_type, "x-amzn-RequestId": str(uuid4())}
 

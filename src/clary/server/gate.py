@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clary.aws.answers import Answer, json_refusal, query_refusal, s3_refusal
-from clary.aws.errors import NotVerified, Wrong
+from clary.aws.answers import json_refusal, query_refusal
+from clary.aws.errors import NotVerified, Refusal, Wrong
 from clary.aws.keys import Keys
 from clary.aws.signature_refusals import refusal
 from clary.aws.signed_body import BodyCheck, body_check
@@ -19,6 +20,7 @@ from clary.aws.signed_request import SignedRequest
 from clary.aws.sigv2 import is_link, verify_link
 from clary.aws.sigv4 import UNSIGNED, verified
 from clary.server.runtime_api import is_invocation
+from clary.server.s3.xml_answers import error
 
 When: TypeAlias = Callable[[Scope], bool]
 
@@ -71,7 +73,7 @@ class SignatureGate:
                 verified(request, digest, self._keys.secret_of, services, self._clock())
                 await self._app(scope, _Replayed(body, receive), send)
         except NotVerified as fault:
-            await _refuse(fault, family, send)
+            await _refuse(fault, family, scope["path"], send)
 
     async def _stored(
         self, request: SignedRequest, scope: Scope, receive: Receive, send: Send
@@ -200,17 +202,19 @@ async def _whole(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _refuse(fault: NotVerified, family: str, send: Send) -> None:
-    answer = _ANSWERS[family](refusal(fault, family))
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+async def _refuse(fault: NotVerified, family: str, path: str, send: Send) -> None:
+    status, given, body = _answer(refusal(fault, family), family, path)
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-_ANSWERS: dict[str, Callable[..., Answer]] = {
-    "json": json_refusal,
-    "rest": json_refusal,
-    "query": query_refusal,
-    "s3": s3_refusal,
-}
+def _answer(refused: Refusal, family: str, path: str) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body of a refusal, as the family's clients read it."""
+    if family == "s3":
+        told = error(refused, path, secrets.token_hex(8).upper())
+        assert isinstance(told.body, bytes)
+        return told.status, told.headers, told.body
+    answer = query_refusal(refused) if family == "query" else json_refusal(refused)
+    return answer.status, answer.headers, answer.body
