@@ -18,6 +18,7 @@ from clary.control import (
     sts,
     tags,
     training_jobs,
+    transform_jobs,
 )
 from clary.jobs.platform import Platform
 
@@ -31,6 +32,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         "CreateEndpointConfig": endpoint_configs.create,
         "CreateModel": models.create,
         "CreateTrainingJob": training_jobs.create,
+        "CreateTransformJob": transform_jobs.create,
         "DeleteAlgorithm": algorithms.delete,
         "DeleteEndpoint": endpoints.delete,
         "DeleteEndpointConfig": endpoint_configs.delete,
@@ -43,6 +45,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         "DescribeHubContent": hub.describe,
         "DescribeModel": models.describe,
         "DescribeTrainingJob": training_jobs.describe,
+        "DescribeTransformJob": transform_jobs.describe,
         "GetSearchSuggestions": search.suggestions,
         "ListAlgorithms": algorithms.list_,
         "ListEndpointConfigs": endpoint_configs.list_,
@@ -50,8 +53,10 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         "ListModels": models.list_,
         "ListTags": tags.list_,
         "ListTrainingJobs": training_jobs.list_,
+        "ListTransformJobs": transform_jobs.list_,
         "Search": search.search,
         "StopTrainingJob": training_jobs.stop,
+        "StopTransformJob": transform_jobs.stop,
         "UpdateEndpoint": endpoints.update,
         "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
         "UpdateTrainingJob": training_jobs.update,

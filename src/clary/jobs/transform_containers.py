@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clary import settings
-from clary.errors import PayloadTooLarge
+from clary.errors import CallerError, PayloadTooLarge
 from clary.kit.model import Model
 from clary.runtime.endpoint import execution_parameters
 from clary.runtime.models import load_model
@@ -49,10 +49,14 @@ class Pipeline:
         Raises:
             CallerError: a container refuses.
         """
-        last = self.containers[-1]
-        for one in self.containers:
-            wanted = accept if one is last else None
-            body, content_type = one.answer(body, content_type, wanted)
+        for number, one in enumerate(self.containers, start=1):
+            is_last = number == len(self.containers)
+            try:
+                body, content_type = one.answer(body, content_type, accept if is_last else None)
+            except CallerError as error:
+                if len(self.containers) == 1:
+                    raise
+                raise CallerError.of(f"container-{number}", str(error)) from None
         return body
 
     @property

@@ -23,7 +23,7 @@ from clary.db.database import Database
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.errors import CallerError
-from clary.jobs import endpoints, training
+from clary.jobs import endpoints, training, transform
 from clary.jobs.async_invocations import AsyncInvocations
 from clary.jobs.capture import Capture
 from clary.jobs.engine import Engine
@@ -100,6 +100,7 @@ def _platform(root: Path, keys: Keys | None) -> Iterator[Platform]:
     engine.start()
     try:
         training.recover(platform)
+        transform.recover(platform)
         endpoints.recover(platform)
         yield platform
     finally:
