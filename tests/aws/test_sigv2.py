@@ -61,7 +61,7 @@ def test_links_of_boto3_are_verified(name: str, token: str | None) -> None:
     operation, method, parameters = LINKS[name]
     request = link(operation, method, token, **parameters)
     assert is_link(request)
-    verify_link(request, KEYS.secret_of)
+    verify_link(request, KEYS.secret_of, time.time())
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -69,7 +69,7 @@ def test_links_to_the_host_of_a_bucket_are_verified(name: str) -> None:
     operation, method, parameters = LINKS[name]
     request = link(operation, method, endpoint=None, **parameters)
     assert dict(request.headers)[b"host"].startswith(b"data.s3.")
-    verify_link(request, KEYS.secret_of)
+    verify_link(request, KEYS.secret_of, time.time())
 
 
 def test_a_link_ends() -> None:
@@ -92,7 +92,7 @@ def test_a_link_ends() -> None:
 def test_a_changed_link_is_refused(change: dict[str, Any]) -> None:
     request = link("get_object", "GET", Key="a")
     with pytest.raises(NotVerified) as caught:
-        verify_link(replace(request, **change), KEYS.secret_of)
+        verify_link(replace(request, **change), KEYS.secret_of, time.time())
     assert caught.value.wrong is Wrong.SIGNATURE
 
 
@@ -100,11 +100,15 @@ def test_a_changed_link_is_refused(change: dict[str, Any]) -> None:
 def test_a_parameter_that_says_what_to_do_cannot_be_added(added: str) -> None:
     request = link("get_object", "GET", Key="a")
     with pytest.raises(NotVerified):
-        verify_link(replace(request, query=request.query + f"&{added}".encode()), KEYS.secret_of)
+        verify_link(
+            replace(request, query=request.query + f"&{added}".encode()),
+            KEYS.secret_of,
+            time.time(),
+        )
 
 
 def test_a_link_that_lasts_longer_than_was_signed_is_refused() -> None:
     request = link("get_object", "GET", Key="a")
     later = request.query.replace(b"Expires=1", b"Expires=2")
     with pytest.raises(NotVerified):
-        verify_link(replace(request, query=later), KEYS.secret_of)
+        verify_link(replace(request, query=later), KEYS.secret_of, time.time())

@@ -40,7 +40,14 @@ def test_names_of_this_machine_and_of_aws_are_answered(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["rebound.example", "192.168.1.2:8042", "", "amazonaws.com.example", "localhost.example"],
+    [
+        "rebound.example",
+        "ec2-1-2-3-4.compute-1.amazonaws.com",
+        "192.168.1.2:8042",
+        "",
+        "amazonaws.com.example",
+        "localhost.example",
+    ],
 )
 def test_names_of_others_are_refused(host: str) -> None:
     assert status(host) == 403

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 
 from clary.aws.errors import NotVerified, Wrong
 from clary.aws.hosts import bucket_of, without_port
@@ -34,12 +33,11 @@ def is_link(request: SignedRequest) -> bool:
     return {"AWSAccessKeyId", "Signature"} <= names and "X-Amz-Algorithm" not in names
 
 
-def verify_link(request: SignedRequest, secret_of: Secrets, now: float | None = None) -> None:
+def verify_link(request: SignedRequest, secret_of: Secrets, now: float) -> None:
     """
     Raises:
         NotVerified: the link is not its signer's, or has expired.
     """
-    now = time.time() if now is None else now
     expires = request.parameter("Expires") or ""
     if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
         raise NotVerified(Wrong.INCOMPLETE, "The query requires an Expires parameter.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,30 +37,49 @@ class Seal:
         return hmac.digest(self.key, text.encode(), hashlib.sha256).hex()
 
 
-def verified(
-    request: SignedRequest,
-    digest: str,
-    secret_of: Secrets,
-    services: Collection[str],
-    now: float | None = None,
+def claimed(
+    request: SignedRequest, secret_of: Secrets, services: Collection[str], now: float
 ) -> Seal:
-    """Whether the request is its signer's, for one of the services; digest: of its body.
+    """What can be refused without the body: keys, service, time, headers that are not signed.
 
     Raises:
-        NotVerified: it is not.
+        NotVerified: it is.
     """
     claim = claim_of(request)
-    now = time.time() if now is None else now
     if claim.service not in services:
         wanted = " or ".join(f"'{name}'" for name in sorted(services))
         raise NotVerified(Wrong.SCOPE, f"Credential should be scoped to correct service: {wanted}.")
     _check_headers(request, claim)
     seal = Seal(claim, _key(secret_of(claim.access_key, claim.token, now), claim))
     _check_time(claim, now)
-    canonical = canonical_request(request, claim, digest)
+    return seal
+
+
+def check_signature(request: SignedRequest, seal: Seal, digest: str) -> None:
+    """
+    Raises:
+        NotVerified: request and digest are not what was signed.
+    """
+    canonical = canonical_request(request, seal.claim, digest)
     expected = seal.signature(ALGORITHM, hashlib.sha256(canonical).hexdigest())
-    if not hmac.compare_digest(expected, claim.signature):
+    if not hmac.compare_digest(expected, seal.claim.signature):
         raise NotVerified(Wrong.SIGNATURE)
+
+
+def verified(
+    request: SignedRequest,
+    digest: str,
+    secret_of: Secrets,
+    services: Collection[str],
+    now: float,
+) -> Seal:
+    """The seal of a request that is its signer's, for one of the services; digest: of its body.
+
+    Raises:
+        NotVerified: it is not.
+    """
+    seal = claimed(request, secret_of, services, now)
+    check_signature(request, seal, digest)
     return seal
 
 

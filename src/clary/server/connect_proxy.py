@@ -67,7 +67,7 @@ class ConnectProxy:
     async def _listening(self, port: int) -> asyncio.Server:
         # A port that is taken gives way to a free one, as the server's own does
         for one in (port, 0):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, OverflowError):
                 return await asyncio.start_server(
                     self._accepted, "127.0.0.1", one, limit=HEAD_BYTES
                 )

@@ -18,7 +18,7 @@ from clary.aws.signature_refusals import refusal
 from clary.aws.signed_body import BodyCheck, body_check
 from clary.aws.signed_request import SignedRequest
 from clary.aws.sigv2 import is_link, verify_link
-from clary.aws.sigv4 import UNSIGNED, verified
+from clary.aws.sigv4 import UNSIGNED, check_signature, claimed, verified
 from clary.server.runtime_api import is_invocation
 from clary.server.s3.xml_answers import error
 
@@ -54,9 +54,12 @@ class SignatureGate:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._when(scope):
+        if scope["type"] == "http" and self._when(scope):
+            await self._verified(scope, receive, send)
+        elif scope["type"] != "websocket":
             await self._app(scope, receive, send)
-            return
+
+    async def _verified(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = SignedRequest(
             scope["method"],
             scope.get("raw_path") or scope["path"].encode(),
@@ -68,9 +71,9 @@ class SignatureGate:
             if family == "s3":
                 await self._stored(request, scope, receive, send)
             else:
+                seal = claimed(request, self._keys.secret_of, services, self._clock())
                 body = await _whole(receive)
-                digest = hashlib.sha256(body).hexdigest()
-                verified(request, digest, self._keys.secret_of, services, self._clock())
+                check_signature(request, seal, hashlib.sha256(body).hexdigest())
                 await self._app(scope, _Replayed(body, receive), send)
         except NotVerified as fault:
             await _refuse(fault, family, scope["path"], send)

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clary.aws.hosts import without_port
+from clary.aws.hosts import bucket_of, service_of, without_port
 
 # Names by which this machine is reached, from itself and from its containers
-_NAMES = re.compile(r"(.+\.)?localhost|host\.docker\.internal|(.+\.)?amazonaws\.com")
+_NAMES = re.compile(r"(.+\.)?localhost|host\.docker\.internal")
 
 
 class SameOrigin:
@@ -38,7 +38,7 @@ def _is_own(host: str) -> bool:
     try:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
-        return _NAMES.fullmatch(name) is not None
+        return bool(_NAMES.fullmatch(name) or service_of(name) or bucket_of(name))
 
 
 async def _refuse(send: Send) -> None:
