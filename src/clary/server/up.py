@@ -69,7 +69,8 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
         stack.enter_context(taken(root))
         listener = stack.enter_context(_listener(host, port))
         platform = stack.enter_context(_platform(root, keys))
-        app = App(platform, _runtime(platform), _object_store(platform))
+        runtime = stack.enter_context(_runtime(platform))
+        app = App(platform, runtime, _object_store(platform))
         facts = ServerFacts.of(root, listener, platform.account)
         facts = stack.enter_context(_proxied(facts, platform.buckets))
         server = _Server(_configuration(_guarded(app, keys)))
@@ -108,11 +109,15 @@ def _platform(root: Path, keys: Keys | None) -> Iterator[Platform]:
         database.close()
 
 
-def _runtime(platform: Platform) -> RuntimeApi:
+@contextmanager
+def _runtime(platform: Platform) -> Iterator[RuntimeApi]:
     later, capture = AsyncInvocations(platform), Capture(platform)
     later.start()
     capture.start()
-    return RuntimeApi(platform, later, capture)
+    try:
+        yield RuntimeApi(platform, later, capture)
+    finally:
+        capture.flush()
 
 
 def _object_store(platform: Platform) -> ASGIApp:
