@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clary.codecs import record_frames, recordio
-from clary.codecs.batch import Batch
+from clary.codecs.batch import Batch, concatenate
 from clary.codecs.reading import Reading
 from clary.errors import CallerError
 from tests.codecs.record_schema import Record, Unlabelled, framed
@@ -28,7 +28,7 @@ from tests.codecs.records import (
 )
 
 MAGIC = b"\x0a\x23\xd7\xce"
-# A window of a MiB, a batch of 4, and what is made of them on the way
+# A window of 2 MiB, a batch of 4, and what is made of them on the way
 MODEST_BYTES = 32 << 20
 
 
@@ -359,3 +359,35 @@ def test_an_endless_stream_is_read_in_steady_memory(batch: Batch) -> None:
                 return
 
     assert peak_bytes(read) < MODEST_BYTES
+
+
+def outcome(data: bytes) -> tuple[str, bytes]:
+    """What is read or what is told, to be compared."""
+    try:
+        batches = list(recordio.decode(io.BytesIO(data), "train.rec", LABELLED))
+    except CallerError as fault:
+        return str(fault), b""
+    rows = concatenate(batches)
+    x, labels = rows.sparse(), rows.labels()
+    parts = (x.indptr.astype(np.int64), x.indices.astype(np.int64), x.data, labels)
+    return str(x.shape), b"".join(part.tobytes() for part in parts)
+
+
+@pytest.mark.parametrize("width", [100, 20_000, 5_000_000])
+def test_damage_is_told_alike_of_records_read_together_and_one_by_one(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(width)
+    keys = [np.unique(draw.integers(0, width, draw.integers(1, 40))) for _ in range(12)]
+    sound = [record(np.ones(len(each)), each, [width], label=[1.0]) for each in keys]
+    data = stream_of(sound).getvalue()
+    damaged = [data]
+    for _ in range(300):
+        changed = bytearray(data)
+        for at in draw.integers(0, len(data), 2):
+            changed[at] ^= 1 << draw.integers(8)
+        damaged.append(bytes(changed))
+    together = [outcome(each) for each in damaged]
+    monkeypatch.setattr(recordio, "_MOST_PATHS", 0)
+    assert together == [outcome(each) for each in damaged]
+    assert len({told for told, _ in together}) > 50

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 
 from clary import settings
+from clary.codecs.memory import keep_freed_memory
 from clary.errors import CallerError
 
 Result = TypeVar("Result")
@@ -55,6 +56,7 @@ def blocks(stream: BinaryIO, name: str, block_bytes: int = BLOCK_BYTES) -> Itera
     Raises:
         CallerError: a line is longer than LINE_BYTES, or holds a NUL byte.
     """
+    keep_freed_memory()
     number, held, more = 1, [b""], True
     while more:
         chunk = _filled(stream, block_bytes)

@@ -14,15 +14,18 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clary.codecs.memory import keep_freed_memory
 from clary.codecs.varints import Bytes, Integers
 from clary.errors import CallerError
 
 MAGIC = 0xCED7230A
+# A buffer goes on for so long behind its last record, so that words can be read at any position
+SLACK_BYTES = 16
 HEADER_BYTES = 8
 LONGEST = 2**29 - 1
 
 # What is read at once stays in the processor's cache until it is copied into rows
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 21
 _WINDOW_LIMIT = 1 << 27
 _MAGIC = MAGIC.to_bytes(4, "little")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
@@ -46,13 +49,13 @@ def framed(message: bytes) -> bytes:
 class Frames(NamedTuple):
     """Records one after the other.
 
-    data: bytes in which their messages lie.
+    data: bytes in which their messages lie, and `SLACK_BYTES` more; they may be the window's.
     starts, stops: (records,) where in them.
     heads: (records,) where the records begin in the window.
     next_start: where the record behind them begins in the window.
     """
 
-    data: bytes
+    data: Bytes
     starts: Integers
     stops: Integers
     heads: Integers
@@ -66,7 +69,8 @@ class Window:
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self.data: Bytes = np.empty(_READ_BYTES, np.uint8)
+        keep_freed_memory()
+        self.data: Bytes = np.empty(_READ_BYTES + SLACK_BYTES, np.uint8)
         self.start = self.end = 0
         self._stream = stream
         self._name = name
@@ -78,16 +82,16 @@ class Window:
         Raises:
             CallerError: the record at `start` is longer than any that is read.
         """
-        left = self.end - self.start
-        if left == len(self.data):
+        left, room = self.end - self.start, len(self.data) - SLACK_BYTES
+        if left == room:
             if left >= _WINDOW_LIMIT:
                 raise CallerError.of(self.where(0, 0), f"must end within {left >> 20} MiB")
-            self.data = np.concatenate([self.data, np.empty_like(self.data)])
+            self.data, room = np.concatenate([self.data, np.empty(room, np.uint8)]), 2 * room
         else:
             self.data[:left] = self.data[self.start : self.end]
         self._bytes_before += self.start
         self.start, self.end = 0, left
-        self.end += _read_whole(self._stream, self.data.data[left:])
+        self.end += _read_whole(self._stream, self.data.data[left:room])
         return self.end > left
 
     def advance(self, records: int, start: int) -> None:
@@ -142,7 +146,7 @@ class Window:
         heads = 4 * found[chain]
         starts = heads + HEADER_BYTES
         length = 4 * int(ends[chain[-1]])
-        data = self.data[self.start : self.start + length].tobytes()
+        data = self.data[self.start : self.start + length + SLACK_BYTES]
         stops = starts + lengths[chain]
         return Frames(data, starts, stops, heads + self.start, self.start + length)
 
@@ -159,7 +163,8 @@ class Window:
             return None
         stops = np.cumsum([len(message) for message in messages])
         starts = np.concatenate([[0], stops[:-1]])
-        return Frames(b"".join(messages), starts, stops, np.array(heads), at)
+        data = np.frombuffer(b"".join([*messages, bytes(SLACK_BYTES)]), np.uint8)
+        return Frames(data, starts, stops, np.array(heads), at)
 
     def _joined(self, row: int, at: int) -> tuple[bytes, int] | None:
         """The message of one record and where the next one begins; None if its end is missing."""
@@ -206,6 +211,8 @@ def _chain(found: Integers, ends: Integers, whole: npt.NDArray[np.bool_]) -> Int
         found, ends: (places,) where the magic was found, and where a record there would end.
         whole: whether it would be unsplit and all there; the first is.
     """
+    if whole[:-1].all() and (ends[:-1] == found[1:]).all():
+        return np.arange(len(found) - (not whole[-1]))
     successors = np.searchsorted(found, ends)
     leads = successors < len(found)
     leads[leads] = (found[successors[leads]] == ends[leads]) & whole[successors[leads]]

@@ -8,6 +8,7 @@ same things of any lengths follow one another. Both look at many records at once
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,6 @@ import numpy.typing as npt
 from clary.codecs.record_proto import FLOAT32, INT32, NUMBER_BYTES, Message, Span, Step, Tensor
 from clary.codecs.varints import Bytes, Integers, as_int32, varints
 
-# A buffer goes on for so long behind its last record, so that words can be read at any position
-SLACK_BYTES = 16
 SIDES = ("features", "label")
 SLOTS = tuple(f"{side} {slot}" for side in SIDES for slot in ("values", "keys", "shape"))
 
@@ -26,34 +25,37 @@ _LONGEST_LENGTH = 4
 _MOST_COMPARED_BYTES = 512
 _BEYOND = 1 << 62
 
+# Where it begins, the bits that count, and what they must be
+_Word: TypeAlias = tuple[int, np.uint64, np.uint64]
+
 
 class Table:
     """Where the numbers of records lie in a buffer.
 
-    kinds: (rows, 2) field numbers of the tensors of features and label; 0 means there is none.
-    spans: (rows, 6, 2) first byte and end of each of `SLOTS`; equal where it is absent.
+    kinds: (2, rows) field numbers of the tensors of features and label; 0 means there is none.
+    spans: (6, 2, rows) first byte and end of each of `SLOTS`; equal where it is absent.
     """
 
     def __init__(self, rows: int) -> None:
-        self.kinds = np.zeros((rows, len(SIDES)), np.int64)
-        self.spans = np.zeros((rows, len(SLOTS), 2), np.int64)
+        self.kinds = np.zeros((len(SIDES), rows), np.int64)
+        self.spans = np.zeros((len(SLOTS), 2, rows), np.int64)
 
-    def enter(self, row: int, message: Message, data: bytes, start: int, spare: bytearray) -> None:
+    def enter(self, row: int, message: Message, data: Bytes, start: int, spare: bytearray) -> None:
         """Enter one record, whose message begins at `start` of the buffer `data`.
 
         Scattered numbers are put together at the end of `spare`, which follows the buffer.
         """
         for side, name in enumerate(SIDES):
             tensor = message.tensors.get(name, Tensor())
-            self.kinds[row, side] = tensor.kind
+            self.kinds[side, row] = tensor.kind
             for slot, spans in enumerate((tensor.values, tensor.keys, tensor.shape)):
                 if len(spans) == 1:
                     span = spans[0][0] + start, spans[0][1] + start
                 else:
                     begin = len(data) + len(spare)
-                    spare += b"".join(data[start + a : start + b] for a, b in spans)
+                    spare += b"".join(data[start + a : start + b].tobytes() for a, b in spans)
                     span = begin, len(data) + len(spare)
-                self.spans[row, 3 * side + slot] = span
+                self.spans[3 * side + slot, :, row] = span
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,29 @@ class Stencil:
 
 
 class Path:
-    """The way through a message: what follows what, whatever the lengths."""
+    """The way through a message: what follows what, whatever the lengths.
 
-    def __init__(self, message: Message, steps: list[Step]) -> None:
+    What follows the last thing of any length is the same in all records but for its numbers, and is
+    looked at as a whole.
+    """
+
+    def __init__(self, message: Message, steps: list[Step], tail: _Tail) -> None:
         self._kinds = [message.tensors.get(side, Tensor()).kind for side in SIDES]
-        self._steps = _merged(steps)
+        self._steps = steps
+        self._tail = tail
+
+    @classmethod
+    def of(cls, message: Message, steps: list[Step], data: Bytes, span: Span) -> Path | None:
+        """The path of a message; None if its lengths are written unusually.
+
+        Args:
+            data: a buffer in which it lies at `span`, and that goes on for `SLACK_BYTES` behind.
+        """
+        merged = _merged(steps)
+        varying = [at for at, step in enumerate(merged) if _varies(step, message)]
+        split = varying[-1] + 1 if varying else 0
+        tail = _tail(data, span, merged[:split], merged[split:])
+        return cls(message, merged[:split], tail) if tail else None
 
     def enter(
         self, data: Bytes, starts: Integers, stops: Integers, rows: Integers, table: Table
@@ -146,14 +166,31 @@ class Path:
         walk = _Walk(data, starts[rows], stops[rows])
         for step in self._steps:
             walk.go(step)
-        walk.keep(walk.at == walk.ends[0])
+        walk.finish(self._tail)
         found = rows[walk.rows]
-        table.kinds[found] = self._kinds
+        # Writing to all rows is much quicker than to all of them by their numbers
+        place = slice(None) if len(found) == table.kinds.shape[1] else found
+        table.kinds[:, place] = np.array(self._kinds)[:, None]
         for slot, span in walk.slots.items():
-            table.spans[found, SLOTS.index(slot)] = np.stack(span, axis=1)
+            table.spans[SLOTS.index(slot)][:, place] = span
+        if len(found) == len(rows):
+            return rows[:0]
         others = np.ones(len(rows), bool)
         others[walk.rows] = False
         return rows[others]
+
+
+class _Tail(NamedTuple):
+    """The end of a message that is the same in all records but for its numbers.
+
+    closes: where in it those messages end that began before, innermost first.
+    slots: where in it numbers lie.
+    """
+
+    size: int
+    closes: list[int]
+    slots: dict[str, Span]
+    words: list[_Word]
 
 
 class _Walk:
@@ -176,13 +213,21 @@ class _Walk:
             self.keep(self.at == self.ends[-1])
             self.ends.pop()
             return
-        self._expect(step.literal)
-        self._go_in()
+        self._go_in(step.literal)
         if step.kind == "take":
             end = self.ends.pop()
             if step.slot:
                 self.slots[step.slot] = (self.at, end)
             self.at = end
+
+    def finish(self, tail: _Tail) -> None:
+        """Keep the rows that end with the tail."""
+        self.keep(self.at + tail.size == self.ends[0])
+        for at, mask, expected in tail.words:
+            self.keep(self._words[self.at + at] & mask == expected)
+        for depth, place in enumerate(tail.closes, 1):
+            self.keep(self.at + place == self.ends[-depth])
+        self.slots |= {slot: (self.at + a, self.at + b) for slot, (a, b) in tail.slots.items()}
 
     def keep(self, good: npt.NDArray[np.bool_]) -> None:
         if not good.all():
@@ -190,29 +235,70 @@ class _Walk:
             self.ends = [end[good] for end in self.ends]
             self.slots = {slot: (a[good], b[good]) for slot, (a, b) in self.slots.items()}
 
-    def _expect(self, literal: bytes) -> None:
+    def _go_in(self, literal: bytes) -> None:
+        """Go behind these bytes and the length that follows, and make its end the innermost one."""
         self.keep(self.at + len(literal) <= self.ends[-1])
         for start in range(0, len(literal), 8):
             part = literal[start : start + 8]
-            mask = np.uint64((1 << 8 * len(part)) - 1)
-            expected = np.uint64(int.from_bytes(part, "little"))
-            self.keep(self._words[self.at + start] & mask == expected)
+            # Words that begin anywhere are several times as slow to gather as bytes
+            found = (self._words if len(part) > 1 else self._data)[self.at + start]
+            mask = (1 << 8 * len(part)) - 1
+            self.keep(found & mask == int.from_bytes(part, "little"))
         self.at = self.at + len(literal)
+        self._read_length()
+        self.keep(self.ends[-1] <= self.ends[-2])
 
-    def _go_in(self) -> None:
-        """Read the length of what follows and make its end the innermost one."""
+    def _read_length(self) -> None:
         byte = self._data[self.at]
         self.at = self.at + 1
         length = (byte & 0x7F).astype(np.int64)
-        more = np.flatnonzero(byte >= 0x80)
+        # 0 or 1, to multiply with: whether the length has another byte
+        more = byte >> 7
         for place in range(1, _LONGEST_LENGTH):
-            byte = self._data[self.at[more]]
-            self.at[more] += 1
-            length[more] |= (byte & 0x7F).astype(np.int64) << 7 * place
-            more = more[byte >= 0x80]
-        length[more] = _BEYOND
+            if not more.any():
+                break
+            byte = self._data[self.at] * more
+            length |= (byte & 0x7F).astype(np.int64) << 7 * place
+            self.at += more
+            more = byte >> 7
+        else:
+            length[more > 0] = _BEYOND
         self.ends.append(self.at + length)
-        self.keep(self.ends[-1] <= self.ends[-2])
+
+
+def _varies(step: Step, message: Message) -> bool:
+    """Whether rows may have it in other lengths: they are of one width, but integers vary."""
+    side, _, slot = step.slot.partition(" ")
+    uneven = step.slot in {"", "features values", "features keys"}
+    uneven |= slot == "values" and message.tensors[side].kind == INT32
+    return step.kind == "take" and uneven
+
+
+def _tail(data: Bytes, message: Span, head: list[Step], steps: list[Step]) -> _Tail | None:
+    """What a message has in these steps, behind the head; None if they do not lead to its end.
+
+    message: where in the data it lies.
+    """
+    walk = _Walk(data, np.array(message[:1]), np.array(message[1:]))
+    for step in head:
+        walk.go(step)
+    begin, open_ends, before, closes = walk.at, len(walk.ends), set(walk.slots), []
+    for step in steps:
+        walk.go(step)
+        if len(walk.ends) < open_ends:
+            open_ends -= 1
+            closes.append(walk.at)
+    if not len(walk.at):
+        return None
+    first, size = int(begin[0]), message[1] - int(begin[0])
+    slots = {
+        slot: (int(start[0]) - first, int(stop[0]) - first)
+        for slot, (start, stop) in walk.slots.items()
+        if slot not in before
+    }
+    frame = data[first : message[1]].tobytes().ljust(8, b"\0")
+    masks = _masks(frame, [], [*slots.values(), (size, len(frame))])
+    return _Tail(size, [int(at[0]) - first for at in closes], slots, _words(frame, masks))
 
 
 def _hole(frame: bytes, tensor: Tensor, message_start: int) -> Hole | None:
@@ -250,8 +336,8 @@ def _masks(frame: bytes, holes: list[Hole | None], skipped: list[Span]) -> Bytes
     return masks
 
 
-def _words(frame: bytes, masks: Bytes) -> list[tuple[int, np.uint64, np.uint64]]:
-    """Words that hold all bits to compare: where each begins, its mask and what is expected.
+def _words(frame: bytes, masks: Bytes) -> list[_Word]:
+    """Words that hold all bits to compare, of a frame of eight bytes at least.
 
     They overlap where that makes a mask unnecessary.
     """

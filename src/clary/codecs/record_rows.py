@@ -6,20 +6,21 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from clary.codecs.batch import Batch, Features, Floats
-from clary.codecs.record_layout import SLOTS, Table
+from clary.codecs.record_layout import SIDES, SLOTS, Table
 from clary.codecs.record_proto import INT32, NUMBER_BYTES
 from clary.codecs.rows import RowFault, RowRules, sparse_rows
-from clary.codecs.varints import Bytes, Integers, Malformed, as_int32, varints
+from clary.codecs.varints import Bytes, Integers, Malformed, Unsigned, as_int32, varints
 
 _NO_SHAPE = -1
-# Spans this short are gathered faster by their bytes' positions
-_SHORT_BYTES = 8
+# Spans of one such length are gathered faster as items of an array
+_SHORT_BYTES = 16
 _HUGE = 1 << 62
 
 
-def batch(block: bytes, table: Table, rules: RowRules) -> Batch:
+def batch(block: Bytes, table: Table, rules: RowRules) -> Batch:
     """The rows of a table: dense if all are, else CSR.
 
     Raises:
@@ -28,9 +29,9 @@ def batch(block: bytes, table: Table, rules: RowRules) -> Batch:
     return Batch(_features(block, table, rules), _label(block, table, rules))
 
 
-def _features(block: bytes, table: Table, rules: RowRules) -> Features:
+def _features(block: Bytes, table: Table, rules: RowRules) -> Features:
     values, counts = _numbers(block, table, "features")
-    keys, key_counts = _integers(block, _spans(table, "features keys"))
+    keys, key_counts = _integers(block, _spans(table, "features keys"), counts)
     shapes = _shapes(block, _spans(table, "features shape"))
     has_shape = shapes != _NO_SHAPE
     # An all-zero sparse row has no entries but a shape
@@ -51,7 +52,7 @@ def _features(block: bytes, table: Table, rules: RowRules) -> Features:
     return sparse
 
 
-def _label(block: bytes, table: Table, rules: RowRules) -> Floats | None:
+def _label(block: Bytes, table: Table, rules: RowRules) -> Floats | None:
     if not rules.wants_label:
         return None
     keys = _spans(table, "label keys")
@@ -87,8 +88,8 @@ def _check_dense(is_sparse: npt.NDArray[np.bool_], counts: Integers, widths: Int
 
 
 def _with_dense_keys(
-    keys: npt.NDArray[np.uint64], counts: Integers, is_sparse: npt.NDArray[np.bool_], width: int
-) -> npt.NDArray[np.uint64]:
+    keys: Unsigned, counts: Integers, is_sparse: npt.NDArray[np.bool_], width: int
+) -> Unsigned:
     """The keys with all columns put in for dense rows, whose zeros are values like any other."""
     whole = np.empty(counts.sum(), np.uint64)
     sparse_entries = np.repeat(is_sparse, counts)
@@ -97,16 +98,15 @@ def _with_dense_keys(
     return whole
 
 
-def _numbers(block: bytes, table: Table, side: str) -> tuple[Floats, Integers]:
+def _numbers(block: Bytes, table: Table, side: str) -> tuple[Floats, Integers]:
     """All values of a side as float32, row after row, and how many each row has."""
-    kinds = table.kinds[:, 0 if side == "features" else 1]
+    kinds = table.kinds[SIDES.index(side)]
     spans = _spans(table, f"{side} values")
-    present = np.unique(kinds)
-    if len(present) == 1:
-        return _numbers_of(int(present[0]), block, spans)
+    if (kinds == kinds[0]).all():
+        return _numbers_of(int(kinds[0]), block, spans)
     counts = np.zeros(len(kinds), np.int64)
     parts = {}
-    for kind in present:
+    for kind in np.unique(kinds):
         chosen = np.flatnonzero(kinds == kind)
         try:
             parts[kind], counts[chosen] = _numbers_of(int(kind), block, spans[chosen])
@@ -120,43 +120,64 @@ def _numbers(block: bytes, table: Table, side: str) -> tuple[Floats, Integers]:
     return values, counts
 
 
-def _numbers_of(kind: int, block: bytes, spans: Integers) -> tuple[Floats, Integers]:
+def _numbers_of(kind: int, block: Bytes, spans: Integers) -> tuple[Floats, Integers]:
     if kind == INT32:
         integers, counts = _integers(block, spans)
         return as_int32(integers).astype(np.float32), counts
     if not kind:
         return np.empty(0, np.float32), np.zeros(len(spans), np.int64)
-    counts, rest = np.divmod(spans[:, 1] - spans[:, 0], NUMBER_BYTES[kind])
-    if rest.any():
+    lengths = spans[:, 1] - spans[:, 0]
+    counts = lengths // NUMBER_BYTES[kind]
+    if (rest := lengths - counts * NUMBER_BYTES[kind]).any():
         rule = f"must have values of {NUMBER_BYTES[kind]} bytes each"
         row = int(np.argmax(rest > 0))
         raise RowFault(row, rule, f"{spans[row, 1] - spans[row, 0]:,} bytes")
-    numbers = np.frombuffer(_joined(block, spans), f"<f{NUMBER_BYTES[kind]}")
+    numbers = _joined(block, spans).view(f"<f{NUMBER_BYTES[kind]}")
     with np.errstate(over="ignore"):
-        return numbers.astype(np.float32), counts
+        return numbers.astype(np.float32, copy=False), counts
 
 
-def _integers(block: bytes, spans: Integers) -> tuple[npt.NDArray[np.uint64], Integers]:
-    """The packed integers of all rows, row after row, and how many each row has."""
+def _integers(
+    block: Bytes, spans: Integers, expected: Integers | None = None
+) -> tuple[Unsigned, Integers]:
+    """The packed integers of all rows, row after row, and how many each row has.
+
+    expected: how many they likely have, which is quicker to confirm than to find out.
+    """
     lengths = spans[:, 1] - spans[:, 0]
     if not lengths.any():
-        return np.empty(0, np.uint64), np.zeros(len(spans), np.int64)
-    packed = np.frombuffer(_joined(block, spans), np.uint8)
+        return np.empty(0, np.uint8), np.zeros(len(spans), np.int64)
+    packed = _joined(block, spans)
     bounds = np.cumsum(lengths)
-    cut_off = (lengths > 0) & (packed[np.maximum(bounds, 1) - 1] >= 0x80)
-    if cut_off.any():
-        raise RowFault(int(np.argmax(cut_off)), "must hold whole integers", "one that is cut off")
     try:
         numbers, ends = varints(packed)
     except Malformed as fault:
+        _refuse_cut_off(packed, bounds, lengths)
         row = int(np.searchsorted(bounds, fault.offset, side="right"))
         raise RowFault(row, "must hold integers of at most 64 bits", "a longer one") from None
+    if expected is not None and _ends_are(ends, bounds, expected):
+        return numbers, expected
+    _refuse_cut_off(packed, bounds, lengths)
     return numbers, np.diff(np.searchsorted(ends, bounds), prepend=0)
 
 
-def _shapes(block: bytes, spans: Integers) -> Integers:
+def _refuse_cut_off(packed: Bytes, bounds: Integers, lengths: Integers) -> None:
+    """Every row ends with an integer, which otherwise would go on in the next row."""
+    cut_off = (lengths > 0) & (packed[np.maximum(bounds, 1) - 1] >= 0x80)
+    if cut_off.any():
+        raise RowFault(int(np.argmax(cut_off)), "must hold whole integers", "one that is cut off")
+
+
+def _ends_are(ends: Integers, bounds: Integers, counts: Integers) -> bool:
+    """Whether the integers that end at `ends` are so many in each row, which end at `bounds`."""
+    last = np.cumsum(counts) - 1
+    some = bool((counts > 0).all()) and last[-1] + 1 == len(ends)
+    return some and bool((ends[last] + 1 == bounds).all())
+
+
+def _shapes(block: Bytes, spans: Integers) -> Integers:
     """Number of entries that each row's shape allows, `_NO_SHAPE` where it has none."""
-    sizes, counts = _integers(block, spans)
+    sizes, counts = _integers(block, spans, np.ones(len(spans), np.int64))
     sizes = np.minimum(sizes, np.uint64(_HUGE))
     if (counts == 1).all():
         return sizes.astype(np.int64)
@@ -168,15 +189,30 @@ def _shapes(block: bytes, spans: Integers) -> Integers:
     return products
 
 
-def _joined(block: bytes, spans: Integers) -> bytes:
+def _joined(block: Bytes, spans: Integers) -> Bytes:
+    """What lies in the spans, one after the other."""
     starts, stops = spans[:, 0], spans[:, 1]
     length = int(stops[0] - starts[0])
-    if length <= _SHORT_BYTES and ((stops - starts) == length).all():
-        gathered: Bytes = np.frombuffer(block, np.uint8)[starts[:, None] + np.arange(length)]
-        return gathered.tobytes()
-    pairs = zip(starts.tolist(), stops.tolist(), strict=True)
-    return b"".join([block[start:stop] for start, stop in pairs])
+    if 0 < length <= _SHORT_BYTES and (stops - starts == length).all():
+        words = np.ndarray(len(block) - length + 1, f"V{length}", block, strides=(1,))
+        return words[starts].view(np.uint8)
+    if (empty := starts == stops).any():
+        # Nothing may lie anywhere
+        before = np.maximum.accumulate(np.where(empty, 0, stops))
+        starts, stops = np.where(empty, before, starts), np.where(empty, before, stops)
+    if (starts[1:] < stops[:-1]).any():
+        pairs = zip(starts.tolist(), stops.tolist(), strict=True)
+        return np.concatenate([block[start:stop] for start, stop in pairs])
+    # Every second of the texts that the block is cut into
+    bounds = np.full(2 * len(spans) + 1, len(block), np.int32)
+    bounds[:-1:2], bounds[1::2] = starts, stops
+    texts = pa.BinaryArray.from_buffers(
+        pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)]
+    )
+    chosen = texts.take(pa.array(np.arange(0, len(bounds) - 1, 2, dtype=np.int32)))
+    return np.frombuffer(chosen.buffers()[2], np.uint8)
 
 
 def _spans(table: Table, slot: str) -> Integers:
-    return table.spans[:, SLOTS.index(slot)]
+    spans: Integers = table.spans[SLOTS.index(slot)].T
+    return spans

@@ -15,18 +15,18 @@ import numpy as np
 from clary.codecs.batch import Batch, Floats
 from clary.codecs.reading import Reading
 from clary.codecs.record_frames import HEADER_BYTES, Frames, Window, framed
-from clary.codecs.record_layout import SIDES, SLACK_BYTES, Path, Stencil, Table
+from clary.codecs.record_layout import SIDES, Path, Stencil, Table
 from clary.codecs.record_proto import BYTES, FLOAT32, FLOAT64, INT32, KEY, Message, parse
 from clary.codecs.record_rows import batch as batch_of
 from clary.codecs.record_writing import write_dense, write_sparse
 from clary.codecs.rows import RowFault, RowRules
-from clary.codecs.varints import Malformed
+from clary.codecs.varints import Bytes, Malformed
 from clary.errors import CallerError
 
 _BATCH_BYTES = 4 << 20
 # Looking for a run of records of one layout costs about as much as reading so many otherwise
 _WORTHWHILE_RUN = 256
-_FIRST_STEP, _LONGEST_STEP = 1 << 16, 1 << 20
+_FIRST_STEP, _LONGEST_STEP = 1 << 16, 1 << 21
 _MOST_PATHS = 8
 
 
@@ -114,41 +114,42 @@ class _Decoder:
         frames = self._window.frames(self._step)
         if frames is None:
             return None
-        self._step = min(2 * self._step, _LONGEST_STEP)
         buffer, table = self._table(frames)
         try:
             batch = batch_of(buffer, table, self._rules)
         except RowFault as fault:
             head = int(frames.heads[fault.row])
             raise fault.caller_error(self._window.where(fault.row, head)) from None
+        self._step = _LONGEST_STEP if batch.is_sparse else min(2 * self._step, _LONGEST_STEP)
         if not batch.is_sparse and frames.next_start < self._window.end:
             self._learn_stencil(frames)
         self._window.advance(batch.rows, frames.next_start)
         return batch
 
-    def _table(self, frames: Frames) -> tuple[bytes, Table]:
+    def _table(self, frames: Frames) -> tuple[Bytes, Table]:
         """Where the numbers of the records lie in the buffer that is returned with it."""
         table, spare = Table(len(frames.heads)), bytearray()
-        data = frames.data + bytes(SLACK_BYTES)
-        view = np.frombuffer(data, np.uint8)
+        data, starts, stops = frames.data, frames.starts, frames.stops
         rows, unknown = np.arange(len(frames.heads)), _MOST_PATHS
         for path in self._paths:
-            rows = path.enter(view, frames.starts, frames.stops, rows, table)
+            rows = path.enter(data, starts, stops, rows, table)
         while len(rows):
             row, rows = int(rows[0]), rows[1:]
             message = self._message(frames, row)
-            table.enter(row, message, data, int(frames.starts[row]), spare)
-            if message.steps is not None and unknown:
-                path = Path(message, message.steps)
-                self._paths = [path, *self._paths[: _MOST_PATHS - 1]]
-                rows = path.enter(view, frames.starts, frames.stops, rows, table)
-                unknown -= 1
-        return data + bytes(spare) if spare else data, table
+            table.enter(row, message, data, int(starts[row]), spare)
+            if message.steps is None or not unknown:
+                continue
+            unknown -= 1
+            span = int(starts[row]), int(stops[row])
+            if learned := Path.of(message, message.steps, data, span):
+                self._paths = [learned, *self._paths[: _MOST_PATHS - 1]]
+                rows = learned.enter(data, starts, stops, rows, table)
+        return np.concatenate([data, np.frombuffer(spare, np.uint8)]) if spare else data, table
 
     def _learn_stencil(self, frames: Frames) -> None:
         """Expect that dense records go on as the last one, unless it was split."""
         record = self._window.data[int(frames.heads[-1]) : frames.next_start].tobytes()
-        message = frames.data[frames.starts[-1] : frames.stops[-1]]
+        message = frames.data[frames.starts[-1] : frames.stops[-1]].tobytes()
         if record == framed(message):
             self._stencil = Stencil.of(record, parse(message), HEADER_BYTES)
 
@@ -156,7 +157,7 @@ class _Decoder:
         """One message, which has what rows need."""
         head = int(frames.heads[row])
         try:
-            message = parse(frames.data[frames.starts[row] : frames.stops[row]])
+            message = parse(frames.data[frames.starts[row] : frames.stops[row]].tobytes())
         except Malformed as fault:
             where = self._window.where(row, head + HEADER_BYTES + fault.offset)
             raise CallerError.of(where, f"is no protobuf message of a row: {fault}") from None

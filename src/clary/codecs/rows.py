@@ -122,7 +122,7 @@ def sound(batch: Batch, missing: bool) -> bool:
 
 
 def sparse_rows(
-    keys: npt.NDArray[np.uint64], values: Floats, counts: _Integers, width: int
+    keys: npt.NDArray[np.unsignedinteger[Any]], values: Floats, counts: _Integers, width: int
 ) -> csr_array:
     """Rows as CSR from the positions and numbers of their entries, row after row.
 
@@ -138,19 +138,34 @@ def sparse_rows(
     """
     bounds = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=bounds[1:])
-    rows = np.repeat(np.arange(len(counts)), counts)
-    if (beyond := _first(keys >= np.uint64(width))) is not None:
+    if int(keys.max(initial=0)) >= width or not _rising(keys, bounds):
+        keys, values = _sorted(keys, values, np.repeat(np.arange(len(counts)), counts), width)
+    indices, bounds = keys.astype(np.int32), bounds.astype(np.int32)
+    return csr_array((values, indices, bounds), shape=(len(counts), width))
+
+
+def _rising(keys: npt.NDArray[np.unsignedinteger[Any]], bounds: _Integers) -> bool:
+    """Whether each key is larger than the one before in its row."""
+    rising = np.ones(len(keys) + 1, bool)
+    np.greater(keys[1:], keys[:-1], out=rising[1:-1])
+    rising[bounds] = True
+    return bool(rising.all())
+
+
+def _sorted(
+    keys: npt.NDArray[np.unsignedinteger[Any]], values: Floats, rows: _Integers, width: int
+) -> tuple[npt.NDArray[np.unsignedinteger[Any]], Floats]:
+    """The entries in order, unless a row has a key that is none or comes twice."""
+    if (beyond := _first(keys >= width)) is not None:
         raise RowFault(
             int(rows[beyond]), f"must be below {width:,}, the shape", keys[beyond], "key"
         )
+    order = np.lexsort((keys, rows))
+    keys, values = keys[order], values[order]
     same_row = rows[1:] == rows[:-1]
-    if (same_row & (keys[1:] <= keys[:-1])).any():
-        order = np.lexsort((keys, rows))
-        keys, values = keys[order], values[order]
-        if (twice := _first(same_row & (keys[1:] == keys[:-1]))) is not None:
-            raise RowFault(int(rows[twice]), "must come once in a row", keys[twice], "key")
-    indices, bounds = keys.astype(np.int32), bounds.astype(np.int32)
-    return csr_array((values, indices, bounds), shape=(len(counts), width))
+    if (twice := _first(same_row & (keys[1:] == keys[:-1]))) is not None:
+        raise RowFault(int(rows[twice]), "must come once in a row", keys[twice], "key")
+    return keys, values
 
 
 def _first(wrong: npt.NDArray[np.bool_]) -> int | None:

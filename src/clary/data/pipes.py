@@ -158,7 +158,7 @@ def _messages(stream: BinaryIO, name: str) -> Iterator[bytes]:
     while window.fill():
         while (frames := window.frames(1)) is not None:
             for start, stop in zip(frames.starts, frames.stops, strict=True):
-                yield frames.data[start:stop]
+                yield frames.data[start:stop].tobytes()
             window.advance(len(frames.heads), frames.next_start)
     window.check_end()
 
