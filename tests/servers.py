@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +60,15 @@ class Server:
 
 
 @contextmanager
-def served(root: Path, *arguments: str, **environment: str) -> Iterator[Server]:
-    """A server on a free port, with a root that holds a bucket `data`."""
+def served(
+    root: Path, *arguments: str, limit: tuple[int, int] | None = None, **environment: str
+) -> Iterator[Server]:
+    """A server on a free port, with a root that holds a bucket `data`.
+
+    limit: one of the system's limits (`resource.RLIMIT_…`) for the server and all it starts.
+    """
     (root / "s3" / "data").mkdir(parents=True, exist_ok=True)
-    server = start(root, *arguments, **environment)
+    server = start(root, *arguments, limit=limit, **environment)
     try:
         yield server
     finally:
@@ -69,7 +76,9 @@ def served(root: Path, *arguments: str, **environment: str) -> Iterator[Server]:
             server.end()
 
 
-def start(root: Path, *arguments: str, **environment: str) -> Server:
+def start(
+    root: Path, *arguments: str, limit: tuple[int, int] | None = None, **environment: str
+) -> Server:
     """Start a server, which must be ended, and wait until it is ready."""
     with (root / "server.log").open("a") as log:
         process = subprocess.Popen(
@@ -83,6 +92,9 @@ def start(root: Path, *arguments: str, **environment: str) -> Server:
                 *arguments,
             ],
             env={**os.environ, **environment},
+            preexec_fn=partial(resource.setrlimit, limit[0], (limit[1], limit[1]))
+            if limit
+            else None,
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
