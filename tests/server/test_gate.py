@@ -176,6 +176,22 @@ def test_links_of_both_versions_go_through_until_they_expire(gated: Gated) -> No
         assert "<Message>Request has expired</Message>" in answer.text
 
 
+def test_a_request_for_the_store_cannot_be_led_to_another_service(gated: Gated) -> None:
+    """Its body may be unsigned, so that a second content type would make it a form of STS."""
+    url = f"http://127.0.0.1:{gated.port}/data/a?uploads"
+    request = AWSRequest("POST", url, headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
+    signer = auth.SigV4Auth(Credentials(KEYS.access_key, KEYS.secret_key), "s3", "us-east-1")
+    signer.add_auth(request)
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    headers = list(request.headers.items())
+    assert httpx.post(url, headers=headers, content=b"a").status_code == 200
+    gated.app.requests.clear()
+    for added in ([form], [("Content-Type", "text/xml"), form], [form, ("Content-Type", "a/b")]):
+        answer = httpx.post(url, headers=[*headers, *added], content=b"Action=GetSessionToken")
+        assert answer.status_code in {400, 403}
+    assert gated.app.requests == []
+
+
 def sent(gated: Gated, body: bytes, signed_body: bytes) -> tuple[int, bytes]:
     """A PUT whose body is not that which was signed."""
     url = f"http://127.0.0.1:{gated.port}/data/a"

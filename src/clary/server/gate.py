@@ -68,6 +68,8 @@ class SignatureGate:
         )
         family, services = _kind(request, scope["path"])
         try:
+            # Which one counts must not be left to who reads it: the route depends on it
+            request.header("content-type")
             if family == "s3":
                 await self._stored(request, scope, receive, send)
             else:
