@@ -20,7 +20,17 @@ from typing import Any, TypeAlias
 from benchmarks.case import Case, Suite
 from benchmarks.results import row
 
-SUITES = ("ingest", "linear_learner", "kmeans", "pca", "xgboost", "endpoint", "invocation", "job")
+SUITES = (
+    "ingest",
+    "linear_learner",
+    "kmeans",
+    "pca",
+    "xgboost",
+    "endpoint",
+    "invocation",
+    "job",
+    "transform",
+)
 RESULTS = Path(__file__).parent / "results"
 _REPEATS = 5
 _THREADS = "2"

@@ -13,7 +13,7 @@ import click
 from clary.cli import options
 from clary.cli.terminal import answer, answer_json
 from clary.data.sources import Item, Source, resolve
-from clary.errors import CallerError
+from clary.errors import CallerError, Fault
 from clary.jobs.transform_containers import Pipeline, loaded_container
 from clary.jobs.transform_outputs import SUFFIX
 from clary.jobs.transform_request import Transform, batch_environment
@@ -45,13 +45,14 @@ _ASSEMBLED = click.Choice(["None", "Line"])
 def transform(model: Path, input: str, output: Path, as_json: bool, **given: Any) -> None:
     """Write a model's answers to each file of INPUT, a file or a folder, as a batch transform."""
     request = _request(given)
+    asked = Transform.of(request)
     pipeline = Pipeline([loaded_container(model, None, batch_environment(request))])
     store = FolderStore(output)
     faults, written = [], 0
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".", suffix=".partial") as scratch:
         run = TransformRun(
-            Transform.of(request),
+            asked,
             pipeline,
             lambda path, name: store.put(path, name + SUFFIX),
             Path(scratch),
@@ -63,7 +64,7 @@ def transform(model: Path, input: str, output: Path, as_json: bool, **given: Any
             else:
                 faults += [CallerError.of(name, f"has no output: {fault}").faults[0]]
     if faults:
-        raise CallerError(*faults)
+        raise CallerError(*faults, Fault(str(output), f"{written} outputs were written"))
     if as_json:
         answer_json({"output": str(output), "objects": written})
     else:

@@ -32,7 +32,7 @@ class Stopped(Exception):
     """The transform was told to stop."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Progress:
     """One object's way; once it failed, no more requests of it are made."""
 
