@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from botocore.exceptions import ClientError
 from sklearn.datasets import load_breast_cancer
 
 from clary.codecs.batch import Batch
@@ -21,6 +24,8 @@ from tests.servers import ROLE, Server
 
 REGISTRY = "382416733822.dkr.ecr.us-east-1.amazonaws.com"
 _SECONDS = 60
+# Names are used once, whoever makes them
+_NUMBERS = itertools.count(1)
 _BUSY = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
 
 
@@ -69,11 +74,9 @@ class Account:
         self.sagemaker = server.client("sagemaker")
         self.runtime = server.client("sagemaker-runtime")
         self.prefix = prefix
-        self._count = 0
 
     def name(self, what: str) -> str:
-        self._count += 1
-        return f"{self.prefix}-{what}-{self._count}"
+        return f"{self.prefix}-{what}-{next(_NUMBERS)}"
 
     def model(self, *containers: Mapping[str, Any], **members: Any) -> str:
         name = self.name("model")
@@ -97,6 +100,14 @@ class Account:
         described = self.settled(name)
         assert described["EndpointStatus"] == "InService", described
         return name
+
+    def clear(self) -> None:
+        """Delete the endpoints, whose processes take memory."""
+        listed = self.sagemaker.list_endpoints(NameContains=f"{self.prefix}-", MaxResults=100)
+        for each in listed["Endpoints"]:
+            with suppress(ClientError):
+                self.settled(each["EndpointName"])
+                self.sagemaker.delete_endpoint(EndpointName=each["EndpointName"])
 
     def deployed(self, archive: Archive) -> str:
         return self.endpoint(self.config(variant(self.model(container(archive)))))
@@ -144,4 +155,18 @@ def messages(server: Server, group: str) -> Sequence[str]:
             logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
         )
         found += [event["message"] for event in events["events"]]
+    return found
+
+
+def model_processes(server: Server, name: str) -> list[int]:
+    """The processes whose folder is below the endpoint's."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            held = [str(each.readlink()) for each in (folder / "fd").iterdir()]
+        except OSError:
+            continue
+        place = str(server.root / "jobs" / "endpoint" / name) + "/"
+        if any(one.startswith(place) and one.endswith("/lock") for one in held):
+            found.append(int(folder.name))
     return found

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.server.endpoints import Account, Archive, container, variant
-from tests.server.test_endpoints import model_processes
+from tests.server.endpoints import Account, Archive, container, model_processes, variant
 from tests.servers import Server, served, start
 
 KILLS = 20

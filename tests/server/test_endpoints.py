@@ -8,6 +8,7 @@ import shutil
 import signal
 import tarfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,14 +22,17 @@ from tests.server.endpoints import (
     Archive,
     container,
     messages,
+    model_processes,
     variant,
 )
 from tests.servers import ROLE, Server, served, start
 
 
-@pytest.fixture(scope="module")
-def account(server: Server) -> Account:
-    return Account(server, "endpoints")
+@pytest.fixture
+def account(server: Server) -> Iterator[Account]:
+    one = Account(server, "endpoints")
+    yield one
+    one.clear()
 
 
 def test_an_endpoint_answers_as_its_model_does(account: Account, trees: Archive) -> None:
@@ -327,20 +331,6 @@ def test_weights_and_capacities_change_in_place(account: Account, trees: Archive
     summaries = account.settled(name)["ProductionVariants"]
     assert [one["CurrentWeight"] for one in summaries] == [0.0, 3.0]
     assert [one["CurrentInstanceCount"] for one in summaries] == [1, 1]
-
-
-def model_processes(server: Server, name: str) -> list[int]:
-    """The processes whose folder is below the endpoint's."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            held = [str(each.readlink()) for each in (folder / "fd").iterdir()]
-        except OSError:
-            continue
-        place = str(server.root / "jobs" / "endpoint" / name) + "/"
-        if any(one.startswith(place) and one.endswith("/lock") for one in held):
-            found.append(int(folder.name))
-    return found
 
 
 def test_a_killed_model_process_is_replaced_and_no_request_lost(

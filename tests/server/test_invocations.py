@@ -23,19 +23,29 @@ SECONDS = 30
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def account(server: Server) -> Account:
-    return Account(server, "invocations")
+@pytest.fixture
+def account(server: Server) -> Iterator[Account]:
+    one = Account(server, "invocations")
+    yield one
+    one.clear()
 
 
 @pytest.fixture(scope="module")
-def both(account: Account, trees: Archive, line: Archive) -> str:
+def kept(server: Server) -> Iterator[Account]:
+    """Whose endpoints serve several tests."""
+    one = Account(server, "kept")
+    yield one
+    one.clear()
+
+
+@pytest.fixture(scope="module")
+def both(kept: Account, trees: Archive, line: Archive) -> str:
     """An endpoint of two variants, of which one has three times the other's weight."""
-    config = account.config(
-        variant(account.model(container(trees)), "trees", InitialVariantWeight=3.0),
-        variant(account.model(container(line)), "line", InitialVariantWeight=1.0),
+    config = kept.config(
+        variant(kept.model(container(trees)), "trees", InitialVariantWeight=3.0),
+        variant(kept.model(container(line)), "line", InitialVariantWeight=1.0),
     )
-    return account.endpoint(config)
+    return kept.endpoint(config)
 
 
 def awaited(path: Path) -> bytes:
@@ -218,13 +228,13 @@ def test_models_make_room_for_others(server: Server, line: Archive, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def later(account: Account, trees: Archive) -> str:
+def later(kept: Account, trees: Archive) -> str:
     """An endpoint that answers into the store."""
     outputs = {"S3OutputPath": "s3://data/later", "S3FailurePath": "s3://data/failures"}
-    config = account.config(
-        variant(account.model(container(trees))), AsyncInferenceConfig={"OutputConfig": outputs}
+    config = kept.config(
+        variant(kept.model(container(trees))), AsyncInferenceConfig={"OutputConfig": outputs}
     )
-    return account.endpoint(config)
+    return kept.endpoint(config)
 
 
 def test_an_answer_may_come_later(
