@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from clary.aws.errors import Refusal, invalid
 _MOST_TOLD = 20
 # Any machine of AWS's, of whatever year, and this one
 _INSTANCE_TYPES = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local(_gpu)?")
+_LARGEST = {"integer": 2**31 - 1, "long": 2**63 - 1}
 # Inside of character classes
 _JAVA_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r" \u00a0\u2000-\u200a\u3000"}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -76,7 +78,22 @@ def _known(shape: Shape, value: Any, place: str) -> Any:
         ]
     if isinstance(shape, MapShape):
         return {key: _known(shape.value, item, f"{place}.{key}") for key, item in value.items()}
+    if shape.type_name == "timestamp":
+        return _moment(value, place)
+    bound = _LARGEST.get(shape.type_name)
+    if bound and abs(value) > bound:
+        raise Refusal("SerializationException", f"{place} must be a {shape.type_name}, got {value}")
     return value
+
+
+def _moment(value: str | float, place: str) -> float:
+    """A time as seconds of the epoch; it may come as ISO 8601, too."""
+    try:
+        seconds = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Refusal("SerializationException", f"{place} is no time: {_shown(value)}") from None
+    return seconds
 
 
 def _faults(shape: Shape, value: Any, place: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from math import floor
 from typing import Any
 
@@ -86,7 +85,7 @@ def _periods(
     row = _job(platform, namespace, request.get("Dimensions", []))
     if row is None:
         return []
-    begin, end = _seconds(request["StartTime"]), _seconds(request["EndTime"])
+    begin, end = request["StartTime"], request["EndTime"]
     # The begin is rounded down to a whole period, as CloudWatch does
     begin = floor(begin / period) * period
     between = round(begin * 1000), round(end * 1000)
@@ -105,9 +104,3 @@ def _job(platform: Platform, namespace: str, dimensions: Sequence[Mapping[str, s
     if namespace != NAMESPACE or len(names) != 1:
         return None
     return platform.resources.find(training.KIND, names[0])
-
-
-def _seconds(given: Any) -> float:
-    if isinstance(given, str):
-        return datetime.fromisoformat(given).timestamp()
-    return float(given)

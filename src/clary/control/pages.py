@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from clary.aws.errors import invalid
@@ -13,6 +12,7 @@ from clary.db.resources import Row, Wanted
 from clary.jobs.platform import Platform
 
 _DEFAULT = 10
+_LARGEST = 2**63
 
 
 def rows_page(
@@ -57,16 +57,9 @@ def offset_page(
     return page
 
 
-def milliseconds_of(given: Any) -> int | None:
-    """A time of a request, in milliseconds."""
-    if given is None:
-        return None
-    if isinstance(given, str):
-        try:
-            return round(datetime.fromisoformat(given).timestamp() * 1000)
-        except ValueError:
-            raise invalid(f"{given!r} is not a time") from None
-    return round(float(given) * 1000)
+def milliseconds_of(seconds: float | None) -> int | None:
+    """A time of a request, as the tables keep it."""
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _after(token: str | None, sort: str) -> tuple[Any, int] | None:
@@ -86,7 +79,9 @@ def _token(position: Sequence[Any]) -> str:
 def _read_token(token: str | None, kinds: Sequence[type]) -> list[Any]:
     try:
         position = json.loads(base64.b64decode(token or "", altchars=b"-_", validate=True))
-        if [type(one) for one in position] == list(kinds):
+        numbers = [one for one in position if isinstance(one, int)]
+        fits = all(0 <= number < _LARGEST for number in numbers)
+        if fits and [type(one) for one in position] == list(kinds):
             return list(position)
     except (ValueError, TypeError, RecursionError):
         pass
