@@ -28,6 +28,7 @@ def test_the_request_comes_before_the_container_and_that_before_the_defaults() -
 def test_a_large_payload_leaves_room_for_fewer_requests() -> None:
     assert transform(MaxPayloadInMB=40).limits(SAID).concurrent == 2
     assert transform(MaxPayloadInMB=100).limits(SAID).concurrent == 1
+    assert transform().limits({"MaxPayloadInMB": 1024}) == Limits(100 * MIB, 1, single=False)
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,9 @@ def begin(platform: Platform, row: Row) -> None:
         objects = _objects(platform, row, folder)
     except CallerError as error:
         with suppress(Missing), platform.resources.changing(KIND, row.name) as changed:
-            changed.state["FailureReason"] = f"ClientError: {error}"[:_REASON_CHARACTERS]
-            _finish(changed, states.FAILED)
+            if changed.status == states.IN_PROGRESS:
+                changed.state["FailureReason"] = f"ClientError: {error}"[:_REASON_CHARACTERS]
+                _finish(changed, states.FAILED)
         return
     count = len(row.state["_Instances"])
     for number in range(count):
@@ -232,7 +233,8 @@ def _conclude(row: Row, written: int) -> None:
 def _told(failed: int, total: int, faults: list[tuple[str, str]]) -> str:
     name, reason = faults[0]
     first = "the first is" if failed > 1 else "it is"
-    return f"ClientError: {failed} of {total} objects have no output; {first} {name}: {reason}."
+    told = f"{first} {name}: {reason.rstrip('.')}."
+    return f"ClientError: {failed} of {total} objects have no output; {told}"
 
 
 def _remove(platform: Platform, row: Row, written: list[str]) -> None:

@@ -78,10 +78,11 @@ class Transform:
 
         Where together they are too much, fewer requests are made at once.
         """
-        payload = self.payload_mib or parameters.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MIB)
+        said = min(parameters.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MIB), _MOST_AT_ONCE_MIB)
+        payload = self.payload_mib or said
         concurrent = self.concurrent or parameters.get("MaxConcurrentTransforms", 1)
-        said = parameters.get("BatchStrategy", "MULTI_RECORD")
-        strategy = _STRATEGIES[self.strategy] if self.strategy else said
+        own = parameters.get("BatchStrategy", "MULTI_RECORD")
+        strategy = _STRATEGIES[self.strategy] if self.strategy else own
         return Limits(
             payload * _MIB,
             max(1, min(concurrent, _MOST_AT_ONCE_MIB // payload)),

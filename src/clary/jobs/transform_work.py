@@ -16,7 +16,7 @@ from typing import Any
 from clary.data.sources import Item
 from clary.jobs.model_data import fetched_data
 from clary.jobs.transform_containers import Container, Pipeline, loaded_container
-from clary.jobs.transform_outputs import WRITTEN, output_uri, written_names
+from clary.jobs.transform_outputs import ledger, output_uri, written_names
 from clary.jobs.transform_request import Transform
 from clary.jobs.transform_run import Stopped, TransformRun
 from clary.jobs.worker import RESULT, SCRATCH, Tell
@@ -62,7 +62,8 @@ def _transformed(
     order: Mapping[str, Any], folder: Path, stores: Stores, stop: Event, tell: Tell
 ) -> bool:
     """Whether a request hangs."""
-    request, output = order["request"], order["request"]["TransformOutput"]["S3OutputPath"]
+    request = order["request"]
+    output = request["TransformOutput"]["S3OutputPath"]
     pipeline = Pipeline([_container(each, folder, stores) for each in order["containers"]])
 
     def deliver(path: Path, name: str) -> None:
@@ -77,11 +78,10 @@ def _transformed(
     items = (
         Item(name, (stores.locate(uri),)) for name, uri in order["objects"] if name not in known
     )
-    with (folder / WRITTEN).open("a") as ledger:
+    with ledger(folder) as note:
         for name, fault in run.over(items):
             if fault is None:
-                ledger.write(json.dumps(name) + "\n")
-                ledger.flush()
+                note(name)
                 written += 1
             else:
                 failed += 1
