@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.server.s3.served import Store, keys, refused
+
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def other_disk(store: Store) -> Iterator[Path]:
+    if not _SHARED_MEMORY.is_dir() or _SHARED_MEMORY.stat().st_dev == store.root.stat().st_dev:
+        pytest.skip("there is no other disk")
+    with tempfile.TemporaryDirectory(dir=_SHARED_MEMORY) as folder:
+        yield Path(folder)
+
 
 _CLIMBING = [
     "/data/..%2f..%2fescaped",
@@ -118,3 +131,11 @@ def test_a_link_that_leads_back_up_is_not_followed(store: Store, s3: Any) -> Non
     (store.folder / "linked" / "back").symlink_to(store.folder)
     assert keys(s3, Prefix="linked/") == ["linked/file"]
     (store.folder / "linked" / "back").unlink()
+
+
+def test_a_bucket_may_be_a_link_to_another_disk(store: Store, s3: Any, other_disk: Path) -> None:
+    (store.root / "linked-bucket").symlink_to(other_disk)
+    s3.put_object(Bucket="linked-bucket", Key="a/b", Body=b"there", Metadata={"a": "b"})
+    assert (other_disk / "a" / "b").read_bytes() == b"there"
+    assert s3.head_object(Bucket="linked-bucket", Key="a/b")["Metadata"] == {"a": "b"}
+    assert sorted(path.name for path in other_disk.rglob("*")) == ["a", "b"]

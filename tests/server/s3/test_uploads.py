@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import os
+import resource
 import threading
 import time
 from pathlib import Path
@@ -173,6 +174,20 @@ def test_a_killed_store_leaves_no_half_object_and_goes_on_with_uploads(tmp_path:
         chosen = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         client.complete_multipart_upload(**wanted, UploadId=upload, MultipartUpload=chosen)
         assert client.get_object(**wanted)["Body"].read() == b"one"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of others are Linux's")
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    with serving(tmp_path) as store:
+        client = store.client()
+        client.put_object(Bucket="data", Key="kept", Body=b"old")
+        # The system refuses files over a limit as it refuses those on a full disk.
+        resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE, (_MIB, resource.RLIM_INFINITY))
+        error = refused(client.put_object, Bucket="data", Key="kept", Body=bytes(5 * _MIB))
+        assert error["Code"] == "StorageFull"
+        assert list((tmp_path / ".clary" / "incoming").iterdir()) == []
+        assert client.get_object(Bucket="data", Key="kept")["Body"].read() == b"old"
+        client.put_object(Bucket="data", Key="small", Body=b"x")
 
 
 def test_readers_see_one_object_whole_while_others_replace_it(store: Store) -> None:
