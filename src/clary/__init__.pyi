@@ -152,7 +152,7 @@ class KMeans(_KMeans):
     ) -> None: ...
 
 class PCA(_PCA):
-    """Principal Component Analysis (PCA). Finds the directions in which rows vary most, in one pass over the data or two.
+    """Principal Component Analysis (PCA). Finds the directions in which rows vary most, in one pass over the data or three.
 
     Args:
         feature_dim: Number of input features. Read from the data when left out.

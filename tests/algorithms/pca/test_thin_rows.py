@@ -100,7 +100,7 @@ def test_memory_is_that_of_the_sketch_not_of_dense_rows() -> None:
     assert peak < 8 * 40_000 * 54 * 8
 
 
-def test_the_input_modes_give_the_same_bytes_also_in_two_passes(tmp_path: Path) -> None:
+def test_the_input_modes_give_the_same_bytes_also_in_three_passes(tmp_path: Path) -> None:
     write_recordio(tmp_path / "source" / "rows.recordio", Batch(THIN))
     models = []
     for mode in ("File", "FastFile", "Pipe"):

@@ -1,13 +1,13 @@
-"""PCA in one or two passes over the data, for any number of rows.
+"""PCA in one or three passes over the data, for any number of rows.
 
 Stages: choose a shift from the first rows; sum over chunks of rows, on every host its own; add up
 the hosts; center; solve.
 
 Regular mode sums the scatter matrix Σ x xᵀ (width² numbers) and takes its top eigenvectors.
-Randomized mode sums its product with a random matrix, the sketch, and in a second pass its product
-with what came out: one step of subspace iteration. Eigenvectors are recovered from that by the
-stabilized Nyström method, algorithm 3 of J. Tropp, A. Yurtsever, M. Udell and V. Cevher,
-"Fixed-rank approximation of a positive-semidefinite matrix from streaming data" (2017).
+Randomized mode sums its product with a random matrix, the sketch, and in two more passes that with
+what came out: steps of subspace iteration. Eigenvectors are recovered from that by the stabilized
+Nyström method, algorithm 3 of J. Tropp, A. Yurtsever, M. Udell and V. Cevher, "Fixed-rank
+approximation of a positive-semidefinite matrix from streaming data" (2017).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ PCARun: TypeAlias = Run[PCAHyperparameters]
 
 _SHIFT_ROWS = 1000
 _LEAST_EXTRA = 10
-# With so many columns and two passes the components keep 99 % of what the exact ones keep even of
-# slowly falling spectra; with num_components + extra columns and one pass, 88 to 97 %
-_OVERSAMPLING, _MORE_COLUMNS = 2, 50
-# Up to eight times the sketch's columns the scatter matrix takes fewer operations, and up to this
+# So the components keep 99 % of what the exact ones keep even of slowly falling spectra; two passes
+# need twice the columns for that, and more work
+_PASSES, _MORE_COLUMNS = 3, 25
+# Up to so many times the sketch's columns the scatter matrix takes fewer operations, and up to this
 # width little memory
-_EXACT_COLUMNS, _EXACT_WIDTH = 8, 4096
+_EXACT_COLUMNS, _EXACT_WIDTH = 4 * _PASSES, 4096
 
 
 def fit(run: PCARun) -> PCAModel:
@@ -60,9 +60,11 @@ def fit(run: PCARun) -> PCAModel:
     rows = THIN_CHUNK_ROWS if is_thin(first) else chunk_rows(width)
     shift, sketch = _shift(run, first, width), _sketch(run, width)
     sums, mean = _pass(run, rows, shift, sketch, epoch=0)
-    if sketch is not None and not run.stopped_anywhere():
+    for epoch in range(1, _PASSES):
+        if sketch is None or run.stopped_anywhere():
+            break
         sketch = _refined(sums.product, sketch)
-        sums, mean = _pass(run, rows, shift, sketch, epoch=1)
+        sums, mean = _pass(run, rows, shift, sketch, epoch)
     with one_thread_blas():
         values, vectors = _solved(run, sums, sketch)
     model = PCAModel(
@@ -114,7 +116,7 @@ def _sketch(run: PCARun, width: int) -> Floats | None:
     extra = params.extra_components
     if extra < 0:
         extra = max(_LEAST_EXTRA, params.num_components)
-    columns = _OVERSAMPLING * (params.num_components + extra) + _MORE_COLUMNS
+    columns = params.num_components + extra + _MORE_COLUMNS
     exact = max(columns, min(_EXACT_COLUMNS * columns, _EXACT_WIDTH))
     if params.algorithm_mode == "regular" or width <= exact:
         return None
@@ -138,7 +140,7 @@ def _pass(
     sums = summed(_chunks(run, len(shift), rows, epoch), shift, sketch).over(run.cluster)
     _check_rows(run, sums.count)
     mean = shift + sums.total / sums.count
-    run.progress(100.0 if sketch is None else 50.0 * (epoch + 1))
+    run.progress(100.0 if sketch is None else 100.0 * (epoch + 1) / _PASSES)
     return (_centered(sums, sketch) if run.params.subtract_mean else sums), mean
 
 

@@ -24,7 +24,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 # Rows multiplied at once: fixed, since another cut would be another rounding.
 _CHUNK_ROWS = 4096
-THIN_CHUNK_ROWS = 16384
+THIN_CHUNK_ROWS = 8192
 _CHUNK_VALUES = 1 << 24
 # Up to here sparse products are quicker than dense ones
 _THIN = 0.05

@@ -28,7 +28,7 @@ class PCAHyperparameters(Hyperparameters):
 ALGORITHM = Algorithm(
     name="pca",
     title="Principal Component Analysis (PCA)",
-    summary="Finds the directions in which rows vary most, in one pass over the data or two.",
+    summary="Finds the directions in which rows vary most, in one pass over the data or three.",
     learning="unsupervised",
     problem_types=("dimensionality_reduction",),
     images=("pca",),
