@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from compatibility import is_of_this_model, missing_table, model_version, operation_tables
 from image_tables import account_table, model_table, repository_table
 from references import command_reference, performance, python_reference
 
@@ -37,6 +38,12 @@ _IMAGE_TABLES = {
     "models": model_table,
     "accounts": account_table,
 }
+_COMPATIBILITY = ROOT / "docs" / "compatibility.md"
+_SERVER_TABLES = {
+    "model": model_version,
+    "operations": operation_tables,
+    "missing": missing_table,
+}
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _CODE = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
@@ -51,6 +58,8 @@ def main() -> None:
     if arguments.site:
         return _write_site(arguments.site)
     stale = {path: text for path, text in _in_the_tree() if _current(path) != text}
+    if arguments.check and not is_of_this_model(_COMPATIBILITY.read_text()):
+        stale.pop(_COMPATIBILITY, None)
     if arguments.check:
         sys.exit("".join(f"stale: {path.relative_to(ROOT)}\n" for path in stale) or 0)
     for path, text in stale.items():
@@ -90,6 +99,7 @@ def _in_the_tree() -> Iterator[tuple[Path, str]]:
         yield readme, filled(readme.read_text(), _tables_of(declaration(name)))
     images = ROOT / "docs" / "image-uris.md"
     yield images, filled(images.read_text(), _IMAGE_TABLES)
+    yield _COMPATIBILITY, filled(_COMPATIBILITY.read_text(), _SERVER_TABLES)
 
 
 def _tables_of(algorithm: Algorithm) -> dict[str, Callable[[], str]]:

@@ -18,6 +18,32 @@ from clary.spec.registries import image_uri, repository_of
 from clary.spec.training_specification import training_specification
 
 KIND = "algorithm"
+IGNORED: Mapping[str, str] = {
+    "AdditionalS3DataSource": "kept; images are names here",
+    "CertifyForMarketplace": "kept; there is no marketplace",
+    "Containers.AdditionalModelDataSources": "kept; CreateModel says which data is served",
+    "Containers.BaseModel": "kept; there is no model registry",
+    "Containers.ContainerHostname": "kept; CreateModel says it",
+    "Containers.Environment": "kept; CreateModel says it",
+    "Containers.Framework": "kept; it is Clary",
+    "Containers.FrameworkVersion": "kept; it is Clary",
+    "Containers.ImageDigest": "kept; images are names here",
+    "Containers.IsCheckpoint": "kept; there is no model registry",
+    "Containers.ModelDataETag": "kept; CreateModel says which data is served",
+    "Containers.ModelDataSource": "kept; CreateModel says which data is served",
+    "Containers.ModelDataUrl": "kept; CreateModel says which data is served",
+    "Containers.ModelInput": "kept; the algorithm's declaration tells",
+    "Containers.NearestModelName": "kept; there is no Inference Recommender",
+    "Containers.ProductId": "kept; there is no marketplace",
+    "MetricDefinitions": "kept; the algorithm has its own, a job may add to them",
+    "SupportedHyperParameters": "kept; the algorithm's declaration checks a job's",
+    "SupportedTrainingInstanceTypes": "kept; there are no instances",
+    "SupportedTuningJobObjectiveMetrics": "kept; the algorithm has its own",
+    "SupportsDistributedTraining": "kept; the algorithm's declaration tells",
+    "TrainingChannels": "kept; the algorithm's declaration checks a job's",
+    "TrainingImageDigest": "kept; images are names here",
+    "ValidationSpecification": "refused: the validation of own algorithms is not run",
+}
 _STATUS = "Completed"
 # The built-in algorithms are older than any caller's: SageMaker's first day, in milliseconds
 _BEGINNING = 1_511_913_600_000

@@ -15,6 +15,32 @@ from clary.db.resources import Row, Taken
 from clary.jobs.platform import Platform
 
 KIND, NOUN = "endpoint-config", "endpoint configuration"
+IGNORED: Mapping[str, str] = {
+    "AcceleratorPartitionLayouts": "kept; there are no instances",
+    "AcceleratorType": "kept; there are no instances",
+    "CapacityReservationConfig": "kept; there are no instances",
+    "CoreDumpConfig": "kept; no cores are dumped",
+    "CrossRegionTrafficConfig": "refused: there is one region",
+    "EnableNetworkIsolation": "kept; models are served by Clary's own code",
+    "EnableSSMAccess": "kept; there are no instances to log in to",
+    "ExecutionRoleArn": "kept; there is no access control",
+    "ExplainerConfig": "refused: there is no Clarify",
+    "InferenceAmiVersion": "kept; there are no instances",
+    "InstancePools": "kept; there are no instances",
+    "InstanceType": "kept; there are no instances",
+    "KmsKeyId": "kept; files lie as they are on this machine",
+    "ManagedInstanceScaling": "kept; there are no instances",
+    "MemorySizeInMB": "kept; a model has what memory the machine has",
+    "MetricsConfig": "kept; endpoints have no CloudWatch metrics",
+    "ModelDataDownloadTimeoutInSeconds": "kept; the model lies on this machine",
+    "NotificationConfig": "kept, with a warning in the log; there are no SNS topics",
+    "ProvisionedConcurrency": "kept; serverless models stay loaded",
+    "RoutingConfig": "kept; all models of a variant are in one process",
+    "ShadowProductionVariants": "refused: there are no shadow tests",
+    "VariantInstanceProvisionTimeoutInSeconds": "kept; there are no instances",
+    "VolumeSizeInGB": "kept; a model has what room the disk has",
+    "VpcConfig": "kept; endpoints are processes of this machine",
+}
 
 _log = logging.getLogger("clary.control")
 _NOT_HERE = ("ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")

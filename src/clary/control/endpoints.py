@@ -16,6 +16,24 @@ from clary.jobs.deployments import Deployment, containers_of, deployment_of
 from clary.jobs.platform import Platform
 
 _KIND, _NOUN = endpoints.KIND, "endpoint"
+IGNORED: Mapping[str, str] = {
+    "DeploymentConfig": "kept; all traffic goes to the new models at once, when they are ready",
+    "ServerlessUpdateConfig": "kept; serverless models stay loaded",
+}
+UNTOLD: Mapping[str, str] = {
+    "AcceleratorPartitionLayouts": "there are no instances",
+    "AcceleratorType": "there are no instances",
+    "CapacityReservationConfig": "there are no instances",
+    "CrossRegionTrafficConfig": "there is one region",
+    "ExplainerConfig": "there is no Clarify",
+    "InstancePools": "there are no instances",
+    "ManagedInstanceScaling": "there are no instances",
+    "MetricsConfig": "endpoints have no CloudWatch metrics",
+    "NotificationConfig": "there are no SNS topics",
+    "RoutingConfig": "all models of a variant are in one process",
+    "ShadowProductionVariants": "there are no shadow tests",
+    "VariantStatus": "EndpointStatus tells",
+}
 
 
 def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,19 @@ _HUB = "SageMakerPublicHub"
 _SCHEMA = "2.3.0"
 # The models are as old as the hub: its first day, in seconds
 _BEGINNING = 1_701_216_000
+UNTOLD: Mapping[str, str] = dict.fromkeys(
+    (
+        "CreatedBy",
+        "HubContentDependencies",
+        "HubContentMarkdown",
+        "HubContentSearchKeywords",
+        "LastModifiedBy",
+        "ReferenceMinVersion",
+        "SageMakerPublicHubContentArn",
+        "SupportStatus",
+    ),
+    "the SDK does not read it",
+)
 
 
 def describe(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

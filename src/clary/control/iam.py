@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,38 @@ from clary.jobs.platform import Platform
 ROLE = "AmazonSageMaker-ExecutionRole"
 ROLE_ID = "AROACLARYEXECUTIONROL"
 USER = "clary"
+_NO_CONTROL = "without effect: everything is allowed"
+IGNORED: Mapping[str, str] = dict.fromkeys(
+    (
+        "CallerArn",
+        "ContextEntries",
+        "PermissionsBoundaryPolicyInputList",
+        "PolicyExclusionList",
+        "PolicyInputList",
+        "PolicySourceArn",
+        "ResourceHandlingOption",
+        "ResourceOwner",
+        "ResourcePolicy",
+    ),
+    _NO_CONTROL,
+) | dict.fromkeys(("Marker", "MaxItems"), "without effect: the answer is whole")
+UNTOLD: Mapping[str, str] = dict.fromkeys(
+    (
+        "Description",
+        "EvalDecisionDetails",
+        "MatchedStatements",
+        "MaxSigninSessionDuration",
+        "OrganizationsDecisionDetail",
+        "PasswordLastUsed",
+        "PermissionsBoundary",
+        "PermissionsBoundaryDecisionDetail",
+        "ResourceSpecificResults",
+        "RoleLastUsed",
+        "SourceRoleTemplate",
+        "Tags",
+    ),
+    "there is no access control",
+)
 _CREATED = datetime(2017, 11, 29, tzinfo=UTC)
 _TRUST = {
     "Version": "2012-10-17",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clary.aws.errors import Refusal
@@ -14,6 +14,24 @@ from clary.jobs.logs import Line, Stream
 from clary.jobs.platform import Platform
 
 _MOST_EVENTS, _MOST_BYTES = 10_000, 1024 * 1024
+IGNORED: Mapping[str, str] = {
+    "accountIdentifiers": "without effect: there is one account",
+    "includeLinkedAccounts": "without effect: there is one account",
+    "interleaved": "without effect: events always are",
+    "logGroupClass": "without effect: all groups are of the one class",
+    "logGroupIdentifiers": "without effect: the prefix and the pattern choose",
+    "unmask": "without effect: nothing is masked",
+}
+UNTOLD: Mapping[str, str] = {
+    "bearerTokenAuthenticationEnabled": "there is no such thing",
+    "dataProtectionStatus": "nothing is masked",
+    "deletionProtectionEnabled": "there is no such thing",
+    "inheritedProperties": "there is one account",
+    "kmsKeyId": "files lie as they are on this machine",
+    "retentionInDays": "logs stay until their files are deleted",
+    "retentionPolicyName": "logs stay until their files are deleted",
+    "searchedLogStreams": "the list is empty, as AWS's own is",
+}
 _TOKEN = re.compile(r"([fb])/(\d{1,18})")
 
 

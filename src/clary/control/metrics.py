@@ -13,6 +13,23 @@ from clary.jobs.platform import Platform
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _DIMENSION = "TrainingJobName"
+IGNORED: Mapping[str, str] = {
+    "AccountId": "without effect: there is one account",
+    "Expression": "without effect: a query with it is left out of the answer",
+    "ExtendedStatistics": "without effect: there are no percentiles",
+    "GetMetricData.NextToken": "without effect: the answer is whole",
+    "IncludeLinkedAccounts": "without effect: there is one account",
+    "LabelOptions": "without effect: times are of UTC",
+    "ListMetrics.NextToken": "without effect: the first 500 are listed",
+    "MaxDatapoints": "without effect: the answer is whole",
+    "OwningAccount": "without effect: there is one account",
+    "RecentlyActive": "without effect: all metrics are listed",
+    "Unit": "without effect: values have no unit",
+}
+UNTOLD: Mapping[str, str] = {
+    "Messages.Code": "there are no messages",
+    "OwningAccounts": "there is one account",
+}
 _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Average": lambda values: sum(values) / len(values),
     "Sum": sum,

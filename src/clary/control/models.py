@@ -17,6 +17,22 @@ from clary.jobs.model_data import model_data
 from clary.jobs.platform import Platform
 
 KIND, NOUN = "model", "model"
+IGNORED: Mapping[str, str] = {
+    "AdditionalModelDataSources": "refused: a built-in algorithm has one artifact",
+    "ContainerMetricsConfig": "kept; endpoints have no CloudWatch metrics",
+    "ETag": "kept; the object is taken as it is",
+    "EnableNetworkIsolation": "kept; models are served by Clary's own code",
+    "ExecutionRoleArn": "kept; there is no access control",
+    "HubAccessConfig": "kept; the store needs no agreement",
+    "ImageConfig": "kept; images are names here",
+    "InferenceSpecificationName": "kept; it belongs to model packages",
+    "ManifestEtag": "kept; the object is taken as it is",
+    "ManifestS3Uri": "kept; a model is one archive or one prefix",
+    "ModelAccessConfig": "kept; the store needs no agreement",
+    "ModelPackageName": "refused: there are no model packages",
+    "VpcConfig": "kept; endpoints are processes of this machine",
+}
+UNTOLD: Mapping[str, str] = {"DeploymentRecommendation": "there are no instances to recommend"}
 _PIPELINE = range(2, 16)
 
 

@@ -26,6 +26,10 @@ _SEARCHED: Mapping[str, tuple[str, Callable[[Platform, Row], dict[str, Any]]]] =
     ),
     "TrainingJob": (training.KIND, lambda platform, row: training_jobs.described(row)),
 }
+IGNORED: Mapping[str, str] = {
+    "CrossAccountFilterOption": "without effect: there is one account",
+    "VisibilityConditions": "without effect: there is one account",
+}
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": operator.gt,
     "GreaterThanOrEqualTo": operator.ge,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,25 @@ from clary.control.iam import ROLE, ROLE_ID
 from clary.jobs.platform import Platform
 
 SESSION = "SageMaker"
+_ONE = "without effect: there is no access control"
+IGNORED: Mapping[str, str] = dict.fromkeys(
+    (
+        "ExternalId",
+        "Policy",
+        "PolicyArns",
+        "ProvidedContexts",
+        "SerialNumber",
+        "SourceIdentity",
+        "Tags",
+        "TokenCode",
+        "TransitiveTagKeys",
+    ),
+    _ONE,
+) | {"MinimumSessionTokenSize": "without effect: tokens are short"}
+UNTOLD: Mapping[str, str] = dict.fromkeys(
+    ("PackedPolicySize", "SessionTokenSize", "SessionTokenUtilization", "SourceIdentity"),
+    "there are no policies in a session",
+)
 _HOUR = 3600
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})")
 

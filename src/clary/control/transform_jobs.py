@@ -19,6 +19,18 @@ from clary.jobs.platform import Platform
 from clary.jobs.transform_request import Transform
 
 _KIND = transform.KIND
+IGNORED: Mapping[str, str] = {
+    "DataCaptureConfig": "refused: what is transformed lies in the store already",
+    "ExperimentConfig": "kept; there are no experiments",
+    "InstanceType": "kept; there are no instances",
+    "KmsKeyId": "kept; files lie as they are on this machine",
+    "TransformAmiVersion": "kept; there are no instances",
+    "VolumeKmsKeyId": "kept; files lie as they are on this machine",
+}
+UNTOLD: Mapping[str, str] = {
+    "AutoMLJobArn": "there are no AutoML jobs",
+    "LabelingJobArn": "there are no labeling jobs",
+}
 
 
 def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
