@@ -69,7 +69,8 @@ def _told(trips: list[float]) -> dict[str, float]:
 
 def _request(folder: Path) -> bytes:
     body = (folder / "row.csv").read_bytes()
-    head = "POST /endpoints/bench/invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+    head = "POST /endpoints/bench/invocations HTTP/1.1\r\nHost: localhost\r\n"
+    head += "Content-Type: text/csv\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
