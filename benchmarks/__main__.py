@@ -29,7 +29,9 @@ SUITES = (
     "endpoint",
     "invocation",
     "job",
+    "control_plane",
     "transform",
+    "object_store",
 )
 RESULTS = Path(__file__).parent / "results"
 _REPEATS = 5
