@@ -43,4 +43,4 @@ bench: $(VENV)/.developer
 	$(BIN)/python -m benchmarks $(ALGO)
 
 clean:
-	rm -rf $(VENV) site build dist demo-output
+	rm -rf $(VENV) .clients site build dist demo-output
