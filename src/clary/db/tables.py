@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -25,7 +24,9 @@ class Resource(Base):
     __table_args__ = (
         UniqueConstraint("kind", "name"),
         Index("resources_by_creation", "kind", "created", "id"),
-        Index("resources_by_status", "kind", "status"),
+        Index("resources_by_change", "kind", "modified", "id"),
+        Index("resources_by_status", "kind", "status", "id"),
+        Index("resources_by_arn", text("lower(arn)")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -63,8 +64,3 @@ class MetricValue(Base):
     name: Mapped[str] = mapped_column(String(255))
     time: Mapped[int] = mapped_column(BigInteger)
     value: Mapped[float] = mapped_column(Float)
-
-
-def milliseconds(moment: datetime) -> int:
-    """A moment as the tables keep it."""
-    return round(moment.timestamp() * 1000)
