@@ -17,9 +17,9 @@ from sklearn.datasets import load_breast_cancer
 
 from benchmarks.case import Case, Suite
 from clary.data.sources import Source, resolve
-from clary.jobs.transform_containers import Pipeline, loaded_container
-from clary.jobs.transform_request import Transform, batch_environment
-from clary.jobs.transform_run import TransformRun
+from clary.jobs.transforming.containers import Pipeline, loaded_container
+from clary.jobs.transforming.request import Transform, batch_environment
+from clary.jobs.transforming.run import TransformRun
 from clary.runtime.launch import Training, launch
 from clary.storage.folder import FolderStore
 from clary.storage.location import Stores

@@ -25,7 +25,10 @@ from clary.control.operations import OPERATIONS
 _SOURCE = Path(__file__).parent.parent / "src"
 _READING = ("clary.control", "clary.jobs", "clary.data", "clary.db")
 # What creates is read by these later, from the rows
-_READERS = tuple(f"clary.jobs.{path.stem}" for path in (_SOURCE / "clary" / "jobs").glob("*.py"))
+_READERS = tuple(
+    ".".join(path.relative_to(_SOURCE).with_suffix("").parts)
+    for path in (_SOURCE / "clary" / "jobs").rglob("*.py")
+)
 _DEPTH = 6
 UNDECIDED = "nothing is decided yet"
 _TITLES = {

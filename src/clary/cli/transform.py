@@ -14,10 +14,10 @@ from clary.cli import options
 from clary.cli.terminal import answer, answer_json
 from clary.data.sources import Item, Source, resolve
 from clary.errors import CallerError, Fault
-from clary.jobs.transform_containers import Pipeline, loaded_container
-from clary.jobs.transform_outputs import SUFFIX
-from clary.jobs.transform_request import Transform, batch_environment
-from clary.jobs.transform_run import TransformRun
+from clary.jobs.transforming.containers import Pipeline, loaded_container
+from clary.jobs.transforming.outputs import SUFFIX
+from clary.jobs.transforming.request import Transform, batch_environment
+from clary.jobs.transforming.run import TransformRun
 from clary.storage.folder import FolderStore
 from clary.storage.location import Stores
 

@@ -12,8 +12,8 @@ from clary.control.refusals import not_found, taken
 from clary.control.tags import given
 from clary.db.resources import Missing, Row, Taken, milliseconds
 from clary.jobs import endpoints
-from clary.jobs.deployments import Deployment, containers_of, deployment_of
 from clary.jobs.platform import Platform
+from clary.jobs.serving.deployments import Deployment, containers_of, deployment_of
 
 _KIND, _NOUN = endpoints.KIND, "endpoint"
 IGNORED: Mapping[str, str] = {

@@ -12,9 +12,9 @@ from clary.control.pages import rows_page
 from clary.control.refusals import not_found, taken
 from clary.control.tags import given
 from clary.db.resources import Row, Taken
-from clary.jobs.deployments import containers_of, is_multi_model
 from clary.jobs.model_data import model_data
 from clary.jobs.platform import Platform
+from clary.jobs.serving.deployments import containers_of, is_multi_model
 
 KIND, NOUN = "model", "model"
 IGNORED: Mapping[str, str] = {

@@ -14,9 +14,9 @@ from clary.data.sources import resolve
 from clary.db.resources import Missing, Row, Taken
 from clary.errors import CallerError
 from clary.jobs import states, transform
-from clary.jobs.deployments import containers_of, is_multi_model
 from clary.jobs.platform import Platform
-from clary.jobs.transform_request import Transform
+from clary.jobs.serving.deployments import containers_of, is_multi_model
+from clary.jobs.transforming.request import Transform
 
 _KIND = transform.KIND
 IGNORED: Mapping[str, str] = {

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from clary.db.resources import Missing, Row
 from clary.errors import CallerError
-from clary.jobs.deployments import Builder, Deployment, startup_seconds
-from clary.jobs.fleet import Fleet, LiveEndpoint
-from clary.jobs.model_process import NotHealthy
 from clary.jobs.platform import Platform
+from clary.jobs.serving.deployments import Builder, Deployment, startup_seconds
+from clary.jobs.serving.fleet import Fleet, LiveEndpoint
+from clary.jobs.serving.model_process import NotHealthy
 
 KIND = "endpoint"
 CREATING, IN_SERVICE, UPDATING = "Creating", "InService", "Updating"

@@ -9,8 +9,8 @@ from clary.aws.keys import Keys
 from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.jobs.engine import Engine
-from clary.jobs.fleet import Endpoints
 from clary.jobs.logs import Logs
+from clary.jobs.serving.fleet import Endpoints
 from clary.storage.location import Stores
 
 

@@ -18,12 +18,12 @@ from clary.data.sources import Source, resolve
 from clary.db.resources import Missing, Row, milliseconds
 from clary.errors import CallerError
 from clary.jobs import states
-from clary.jobs.deployments import containers_of
 from clary.jobs.engine import Key
 from clary.jobs.logs import Writer
 from clary.jobs.platform import Platform
-from clary.jobs.transform_outputs import output_uri, written_names
-from clary.jobs.transform_request import batch_environment
+from clary.jobs.serving.deployments import containers_of
+from clary.jobs.transforming.outputs import output_uri, written_names
+from clary.jobs.transforming.request import batch_environment
 from clary.jobs.worker import NOTHING, RESULT, SCRATCH
 from clary.jobs.workers import Exit
 from clary.storage.folder import whole_file

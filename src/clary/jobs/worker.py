@@ -31,8 +31,8 @@ Tell: TypeAlias = Callable[..., None]
 # What an order may name: `run(order, tell)` of each module
 WORKS: Mapping[str, str] = {
     "training": "clary.jobs.training_work",
-    "transform": "clary.jobs.transform_work",
-    "serving": "clary.jobs.serving_work",
+    "transform": "clary.jobs.transforming.work",
+    "serving": "clary.jobs.serving.work",
 }
 # The order of work that was called off before a worker had it
 NOTHING = "nothing"

@@ -14,11 +14,11 @@ from clary.aws import event_stream
 from clary.aws.answers import Answer, rest_refusal
 from clary.aws.errors import Refusal
 from clary.errors import CallerError
-from clary.jobs.async_invocations import AsyncInvocations
-from clary.jobs.capture import Capture
-from clary.jobs.connections import Reply
-from clary.jobs.invocations import MOST_BYTES, Invocation, invoke, live, validation_error
 from clary.jobs.platform import Platform
+from clary.jobs.serving.async_invocations import AsyncInvocations
+from clary.jobs.serving.capture import Capture
+from clary.jobs.serving.connections import Reply
+from clary.jobs.serving.invocations import MOST_BYTES, Invocation, invoke, live, validation_error
 
 PREFIX = "/endpoints/"
 _AMZN = "x-amzn-sagemaker-"

@@ -24,11 +24,11 @@ from clary.db.metrics import Metrics
 from clary.db.resources import Resources
 from clary.errors import CallerError
 from clary.jobs import endpoints, training, transform
-from clary.jobs.async_invocations import AsyncInvocations
-from clary.jobs.capture import Capture
 from clary.jobs.engine import Engine
 from clary.jobs.logs import Logs
 from clary.jobs.platform import Account, Platform
+from clary.jobs.serving.async_invocations import AsyncInvocations
+from clary.jobs.serving.capture import Capture
 from clary.runtime.connection import BoundedProtocol
 from clary.runtime.serve import bound
 from clary.server.app import App

@@ -10,7 +10,7 @@ from typing import Any
 
 from clary.codecs.content_type import CSV, JSON, JSONLINES, parse_content_type
 from clary.errors import CallerError
-from clary.jobs.record_paths import Absent, Path, read_path
+from clary.jobs.transforming.record_paths import Absent, Path, read_path
 
 INPUT, OUTPUT = "SageMakerInput", "SageMakerOutput"
 _WHOLE = "$"

@@ -14,9 +14,9 @@ import pytest
 
 from clary.data.sources import Source, resolve
 from clary.errors import CallerError
-from clary.jobs.transform_containers import Container, Pipeline
-from clary.jobs.transform_request import Transform
-from clary.jobs.transform_run import Stopped, TransformRun
+from clary.jobs.transforming.containers import Container, Pipeline
+from clary.jobs.transforming.request import Transform
+from clary.jobs.transforming.run import Stopped, TransformRun
 from clary.settings import serving
 from clary.storage.folder import FolderStore
 from clary.storage.location import Stores

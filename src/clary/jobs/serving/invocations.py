@@ -11,10 +11,10 @@ from pathlib import Path
 
 from clary.aws.errors import Refusal
 from clary.errors import CallerError
-from clary.jobs.connections import NoAnswer, Reply, TooLong
-from clary.jobs.fleet import Instance, LiveEndpoint, NoVariant, Throttled, Variant
-from clary.jobs.model_process import ModelProcess, NotHealthy
 from clary.jobs.platform import Platform
+from clary.jobs.serving.connections import NoAnswer, Reply, TooLong
+from clary.jobs.serving.fleet import Instance, LiveEndpoint, NoVariant, Throttled, Variant
+from clary.jobs.serving.model_process import ModelProcess, NotHealthy
 
 MOST_BYTES = 6 * 1024 * 1024
 SERVERLESS_BYTES = 4 * 1024 * 1024

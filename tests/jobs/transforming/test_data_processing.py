@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clary.errors import CallerError
-from clary.jobs.data_processing import DataProcessing, fields_of
+from clary.jobs.transforming.data_processing import DataProcessing, fields_of
 
 
 def request(content_type: str = "text/csv", split: str = "Line", **processing: str) -> Any:

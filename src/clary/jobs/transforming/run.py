@@ -16,9 +16,9 @@ from typing import TypeAlias
 from clary.data.sources import Item
 from clary.data.streams import plain
 from clary.errors import CallerError
-from clary.jobs.transform_containers import Pipeline
-from clary.jobs.transform_records import packs
-from clary.jobs.transform_request import Limits, Transform
+from clary.jobs.transforming.containers import Pipeline
+from clary.jobs.transforming.records import packs
+from clary.jobs.transforming.request import Limits, Transform
 from clary.kit.parallel import one_thread_blas
 from clary.storage.folder import disk_full_explained
 from clary.storage.location import Location

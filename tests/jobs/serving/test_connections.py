@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
-from clary.jobs.connections import Connections, NoAnswer, Reply, TooLong
+from clary.jobs.serving.connections import Connections, NoAnswer, Reply, TooLong
 
 Conversation: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clary.jobs.transform_outputs import WRITTEN, ledger, output_uri, written_names
+from clary.jobs.transforming.outputs import WRITTEN, ledger, output_uri, written_names
 
 
 def test_outputs_lie_below_the_output_path() -> None:

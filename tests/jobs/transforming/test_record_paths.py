@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clary.errors import CallerError
-from clary.jobs.record_paths import Absent, read_path
+from clary.jobs.transforming.record_paths import Absent, read_path
 
 ROW = ["a", "b", "c", "d", "e", "f", "g"]
 RECORD = {"id": 5, "features": [1, 2, 3], "SageMakerOutput": {"score": 0.7}}

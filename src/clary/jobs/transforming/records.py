@@ -9,7 +9,7 @@ from typing import BinaryIO
 from clary.codecs.content_type import RECORDIO, parse_content_type
 from clary.codecs.record_frames import HEADER_BYTES, LONGEST, MAGIC
 from clary.errors import CallerError
-from clary.jobs.transform_request import Limits, Transform
+from clary.jobs.transforming.request import Limits, Transform
 
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 # Of a TFRecord: length (8 bytes), its CRC (4), data, their CRC (4)

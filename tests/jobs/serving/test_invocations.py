@@ -12,11 +12,11 @@ from typing import Any, cast
 import pytest
 
 from clary.aws.errors import Refusal
-from clary.jobs.connections import Connections, NoAnswer, Reply, TooLong
-from clary.jobs.fleet import Fleet, Instance, LiveEndpoint, NoVariant, Throttled, Variant
-from clary.jobs.invocations import Invocation, Limits, invoke
-from clary.jobs.model_process import ModelProcess, NotHealthy, ServingOrder
 from clary.jobs.platform import Account, Platform
+from clary.jobs.serving.connections import Connections, NoAnswer, Reply, TooLong
+from clary.jobs.serving.fleet import Fleet, Instance, LiveEndpoint, NoVariant, Throttled, Variant
+from clary.jobs.serving.invocations import Invocation, Limits, invoke
+from clary.jobs.serving.model_process import ModelProcess, NotHealthy, ServingOrder
 
 PLATFORM = cast(Platform, SimpleNamespace(account=Account("123456789012", "eu-west-1")))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from clary.jobs.model_process import ModelProcess
+from clary.jobs.serving.model_process import ModelProcess
 
 _LOOK_SECONDS = 0.02
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clary.errors import CallerError
-from clary.jobs.transform_request import Limits, Transform, batch_environment
+from clary.jobs.transforming.request import Limits, Transform, batch_environment
 
 MIB = 1024 * 1024
 SAID = {"MaxConcurrentTransforms": 4, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 2}

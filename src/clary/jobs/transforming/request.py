@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clary.errors import CallerError
-from clary.jobs.data_processing import DataProcessing
+from clary.jobs.transforming.data_processing import DataProcessing
 
 _MIB = 1024 * 1024
 # The most that MaxConcurrentTransforms times MaxPayloadInMB may be

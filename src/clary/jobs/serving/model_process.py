@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clary.jobs.connections import Connections
 from clary.jobs.engine import Engine
 from clary.jobs.logs import Writer
+from clary.jobs.serving.connections import Connections
 from clary.jobs.worker import NOTHING
 from clary.jobs.workers import Exit, Worker
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clary.codecs.record_frames import MAGIC, framed
 from clary.errors import CallerError
-from clary.jobs.transform_records import (
+from clary.jobs.transforming.records import (
     line_blocks,
     lines_of,
     packed,
@@ -22,7 +22,7 @@ from clary.jobs.transform_records import (
     tfrecords,
     whole,
 )
-from clary.jobs.transform_request import Limits, Transform
+from clary.jobs.transforming.request import Limits, Transform
 
 MESSAGES = st.lists(st.binary(max_size=30), max_size=12)
 BARE_LINES = st.lists(

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from clary.jobs.capture import Capture
-from clary.jobs.connections import Reply
-from clary.jobs.fleet import Fleet, LiveEndpoint
-from clary.jobs.invocations import Invocation
 from clary.jobs.platform import Platform
+from clary.jobs.serving.capture import Capture
+from clary.jobs.serving.connections import Reply
+from clary.jobs.serving.fleet import Fleet, LiveEndpoint
+from clary.jobs.serving.invocations import Invocation
 from clary.storage.buckets import stores_in
 
 CONFIG = {

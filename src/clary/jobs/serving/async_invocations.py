@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary
 from clary.aws.errors import Refusal
 from clary.db.resources import milliseconds
 from clary.errors import CallerError
-from clary.jobs.fleet import LiveEndpoint
-from clary.jobs.invocations import Invocation, Limits, invoke, validation_error
 from clary.jobs.platform import Platform
+from clary.jobs.serving.fleet import LiveEndpoint
+from clary.jobs.serving.invocations import Invocation, Limits, invoke, validation_error
 from clary.storage.folder import whole_file
 
 MOST_BYTES = 1 << 30

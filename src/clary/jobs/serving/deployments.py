@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from clary import settings
 from clary.errors import CallerError
-from clary.jobs.fleet import Fleet, Instance, Variant
-from clary.jobs.invocations import LOG_GROUP
 from clary.jobs.model_data import fetched_data, model_data
-from clary.jobs.model_process import ModelProcess, ServingOrder
 from clary.jobs.platform import Platform
+from clary.jobs.serving.fleet import Fleet, Instance, Variant
+from clary.jobs.serving.invocations import LOG_GROUP
+from clary.jobs.serving.model_process import ModelProcess, ServingOrder
 
 # config, models by name, weights and counts by variant, and the deployment's number
 Deployment: TypeAlias = dict[str, Any]

@@ -13,10 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 from clary.errors import CallerError
-from clary.jobs.connections import Reply
-from clary.jobs.fleet import LiveEndpoint
-from clary.jobs.invocations import Invocation
 from clary.jobs.platform import Platform
+from clary.jobs.serving.connections import Reply
+from clary.jobs.serving.fleet import LiveEndpoint
+from clary.jobs.serving.invocations import Invocation
 from clary.storage.folder import whole_file
 
 _SECONDS = 2.0

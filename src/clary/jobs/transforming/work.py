@@ -15,10 +15,10 @@ from typing import Any
 
 from clary.data.sources import Item
 from clary.jobs.model_data import fetched_data
-from clary.jobs.transform_containers import Container, Pipeline, loaded_container
-from clary.jobs.transform_outputs import ledger, output_uri, written_names
-from clary.jobs.transform_request import Transform
-from clary.jobs.transform_run import Stopped, TransformRun
+from clary.jobs.transforming.containers import Container, Pipeline, loaded_container
+from clary.jobs.transforming.outputs import ledger, output_uri, written_names
+from clary.jobs.transforming.request import Transform
+from clary.jobs.transforming.run import Stopped, TransformRun
 from clary.jobs.worker import RESULT, SCRATCH, Tell
 from clary.runtime.failure import failure_text
 from clary.storage.buckets import stores_in
