@@ -23,7 +23,7 @@ from clary.storage.folder import whole_file
 from clary.storage.location import Stores
 
 RESULTS, CHECKPOINTS = "output", "checkpoints"
-_NICE = 15
+_NICE = 10
 # As much of the failure file as the platform shows
 _REASON_CHARACTERS = 1024
 

@@ -48,6 +48,7 @@ def main() -> None:
     """Entry point."""
     settings.calm_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    behind_the_server(True)
     tell = _teller()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
@@ -62,6 +63,13 @@ def main() -> None:
     if order["work"] != NOTHING:
         with _alone(Path(order["folder"])):
             import_module(WORKS[order["work"]]).run(order, tell)
+
+
+def behind_the_server(is_behind: bool) -> None:
+    """Whether this process lets those that answer requests have a processor at once."""
+    if hasattr(os, "SCHED_BATCH"):
+        policy = os.SCHED_BATCH if is_behind else os.SCHED_OTHER
+        os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def _preload() -> None:

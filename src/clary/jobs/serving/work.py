@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clary.errors import CallerError
-from clary.jobs.worker import Tell
+from clary.jobs.worker import Tell, behind_the_server
 from clary.runtime.serve import serve
 
 SCRATCH = "scratch"
@@ -17,6 +17,7 @@ SCRATCH = "scratch"
 
 def run(order: Mapping[str, Any], tell: Tell) -> None:
     """Do what a serving order says; where it is served is told as an event, or why it is not."""
+    behind_the_server(False)
     folder = Path(order["folder"])
     scratch = folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
