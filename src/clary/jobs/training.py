@@ -66,7 +66,8 @@ def recover(platform: Platform) -> None:
 
 def _again(platform: Platform, row: Row) -> None:
     with platform.resources.changing(KIND, row.name) as changed:
-        changed.attempt += 1
+        # A job that had not begun is not what the server died of
+        changed.attempt += bool(changed.state.pop("_Begun", False))
         if changed.attempt >= _MOST_ATTEMPTS:
             reason = f"the server ended {changed.attempt} times during this job"
             changed.state["FailureReason"] = f"InternalServerError: {reason}"
@@ -167,6 +168,7 @@ class TrainingJob:
     def _enter(self, phase: str) -> None:
         piped = self._row.request["AlgorithmSpecification"].get("TrainingInputMode") == "Pipe"
         with self._changing() as row:
+            row.state["_Begun"] = True
             if "TrainingStartTime" not in row.state:
                 row.state["TrainingStartTime"] = milliseconds() / 1000
                 self._limit()
