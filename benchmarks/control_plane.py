@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+from botocore.exceptions import BotoCoreError
 from sklearn.datasets import load_digits
 
 from benchmarks.case import Case, Suite
@@ -162,9 +163,11 @@ def _until(is_so: Callable[[], bool]) -> None:
         try:
             if is_so():
                 return
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
+        except BotoCoreError:
+            # The server does not listen yet
+            pass
+        if time.monotonic() > deadline:
+            raise RuntimeError("what was waited for does not come")
         time.sleep(0.1)
 
 

@@ -71,8 +71,8 @@ def test_refusals_are_read_by_botocore_in_every_protocol() -> None:
     told = read(json_refusal(refusal), "json", "sagemaker", "DescribeModel")["Error"]
     assert told == {"Code": "ValidationException", "Message": refusal.message}
     told = read(query_refusal(refusal), "query", "sts", "GetCallerIdentity")["Error"]
-    assert told["Code"] == "ValidationException"  # type: ignore[index]
-    assert told["Message"] == refusal.message  # type: ignore[index]
+    assert told["Code"] == "ValidationException"
+    assert told["Message"] == refusal.message
 
 
 @pytest.mark.parametrize(

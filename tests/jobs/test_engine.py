@@ -180,6 +180,36 @@ def test_workers_end_with_their_engine(root: Path) -> None:
     assert not _alive(pid)
 
 
+def test_a_job_whose_order_cannot_be_made_ends_and_frees_its_place(
+    engine: Engine, root: Path
+) -> None:
+    class Unordered(Noted):
+        def order(self) -> Mapping[str, Any]:
+            raise OSError("no space left")
+
+    job, following = Unordered(root, "a"), Noted(root, "b")
+    engine.submit(("k", "a"), job)
+    assert job.over.wait(60)
+    assert job.end
+    assert job.end.reason == "its order could not be made: OSError: no space left"
+    engine.submit(("k", "b"), following)
+    assert following.over.wait(60)
+    assert following.told == ["done"]
+
+
+def test_a_fault_of_ours_is_in_the_log_with_its_place(engine: Engine, root: Path) -> None:
+    class Wrong(Noted):
+        def order(self) -> Mapping[str, Any]:
+            return {**super().order(), "hosts": "two"}
+
+    job = Wrong(root, "a")
+    engine.submit(("k", "a"), job)
+    assert job.over.wait(60)
+    assert job.told == ["failed"]
+    assert job.events[-1]["reason"].startswith("AlgorithmError: TypeError")
+    assert any(line.startswith("Traceback") for line in job.lines)
+
+
 def test_a_second_worker_of_a_job_waits_until_the_first_is_dead(root: Path) -> None:
     engine = Engine(places=2, memory_bytes=2**62, warm=False)
     engine.start()

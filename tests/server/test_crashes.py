@@ -100,6 +100,23 @@ def test_a_job_that_was_being_stopped_is_stopped_after_a_kill(root: Path) -> Non
         assert job["TrainingJobStatus"] == "Stopped"
 
 
+def test_a_job_that_is_taken_up_again_still_has_a_limit(root: Path) -> None:
+    server = start(root)
+    client = server.client("sagemaker")
+    request = training_request(
+        "limited",
+        "kmeans",
+        HyperParameters={**K_MEANS, "epochs": "1000000"},
+        StoppingCondition={"MaxRuntimeInSeconds": 3},
+    )
+    client.create_training_job(**request)
+    until(client, "limited", "Training")
+    server.end(signal.SIGKILL)
+    with served(root) as second:
+        job = finished(second.client("sagemaker"), "limited")
+        assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
+
+
 def test_stopping_works_in_every_stage(root: Path) -> None:
     chance = random.Random(SEED)
     with served(root, CLARY_JOBS="1") as server:

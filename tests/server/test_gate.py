@@ -240,3 +240,19 @@ def test_a_client_that_leaves_early_does_no_harm(gated: Gated) -> None:
             connection.sendall(head + b"\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
     call(gated, "s3")
     assert len(gated.app.requests) == 1
+
+
+def test_a_stranger_who_waits_with_the_body_is_told_to_hang_up(gated: Gated) -> None:
+    """The body that is not sent any more must not be taken from the next request."""
+    head = (
+        b"PUT /data/key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gated.port), timeout=30) as connection:
+        connection.sendall(head)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    assert gated.app.requests == []

@@ -17,7 +17,7 @@ from clary.aws.errors import Refusal
 from clary.aws.services import operation
 
 # The services that speak JSON by the prefix of their targets
-_TARGETS = {
+TARGETS = {
     "SageMaker": "sagemaker",
     "Logs_20140328": "logs",
     "GraniteServiceVersion20100801": "cloudwatch",
@@ -64,7 +64,7 @@ def json_call(headers: Mapping[str, str], body: bytes) -> Call:
         Refusal: no such operation, or a request that its model does not allow.
     """
     prefix, _, name = headers["x-amz-target"].rpartition(".")
-    service = _TARGETS.get(prefix)
+    service = TARGETS.get(prefix)
     model = operation(service, name) if service else None
     if service is None or model is None:
         raise Refusal("UnknownOperationException", f"Unknown operation {prefix}.{name}"[:300])

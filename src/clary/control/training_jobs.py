@@ -90,18 +90,17 @@ def create(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     stored["AlgorithmSpecification"] = _with_metrics(
         request["AlgorithmSpecification"], asked.algorithm
     )
-    state = {
+    state: dict[str, Any] = {
         "_Algorithm": asked.algorithm,
         "_Hosts": hosts,
         "_InstanceType": instance_type,
         "_Adapted": adapted(platform, request, asked),
     }
-    first = Row(0, _KIND, name, "", "", 0, 0, {}, state)
-    states.move(first, "Starting" if platform.engine.has_place() else "Pending")
+    states.move(state, "Starting" if platform.engine.has_place() else "Pending")
     arn = platform.account.arn(_KIND, name)
     try:
         row = platform.resources.create(
-            _KIND, name, arn, stored, status=states.IN_PROGRESS, state=first.state, tags=tags
+            _KIND, name, arn, stored, status=states.IN_PROGRESS, state=state, tags=tags
         )
     except Taken as taken:
         raise in_use(
@@ -117,11 +116,9 @@ def describe(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(row: Row) -> dict[str, Any]:
-    """What Describe answers: the request, and what came of it."""
-    state = {key: value for key, value in row.state.items() if not key.startswith("_")}
+    """What Describe answers."""
     return {
-        **row.request,
-        **state,
+        **row.shown(),
         "TrainingJobArn": row.arn,
         "TrainingJobStatus": row.status,
         "CreationTime": row.created / 1000,
@@ -147,7 +144,7 @@ def stop(platform: Platform, request: dict[str, Any]) -> None:
                 )
             if row.status == states.IN_PROGRESS:
                 row.status = states.STOPPING
-                states.move(row, "Stopping")
+                states.move(row.state, "Stopping")
     except Missing:
         raise invalid(_MISSING) from None
     training.stop(platform, name)

@@ -57,10 +57,8 @@ def describe(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     row = platform.resources.find(_KIND, request["TransformJobName"])
     if row is None:
         raise _missing(request["TransformJobName"])
-    state = {key: value for key, value in row.state.items() if not key.startswith("_")}
     return {
-        **row.request,
-        **state,
+        **row.shown(),
         "TransformJobArn": row.arn,
         "TransformJobStatus": row.status,
         "CreationTime": row.created / 1000,

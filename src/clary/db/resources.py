@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -54,7 +54,8 @@ class Missing(Exception):
 class Row:
     """A resource as it is stored. Times are milliseconds of the epoch.
 
-    request: as it came. state: what came of it, in the API's words.
+    request: as it came. state: what came of it, in the API's words; what is the server's own has
+    a name with an underscore before it.
     """
 
     id: int
@@ -67,6 +68,11 @@ class Row:
     request: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
     attempt: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """The request, and what came of it."""
+        state = {name: value for name, value in self.state.items() if not name.startswith("_")}
+        return {**self.request, **state}
 
 
 @dataclass(frozen=True)
@@ -173,6 +179,16 @@ class Resources:
                     modified=row.modified,
                 )
             )
+
+    @contextmanager
+    def changing_or(self, otherwise: Row) -> Iterator[Row]:
+        """As `changing`, for who has the row: where it is gone, that one is changed for nobody."""
+        with ExitStack() as stack:
+            try:
+                row = stack.enter_context(self.changing(otherwise.kind, otherwise.name))
+            except Missing:
+                row = otherwise
+            yield row
 
     def remove(self, kind: str, name: str) -> bool:
         """Whether there was one."""

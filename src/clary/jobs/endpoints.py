@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clary.db.resources import Missing, Row
+from clary.db.resources import Row
 from clary.errors import CallerError
 from clary.jobs.platform import Platform
 from clary.jobs.serving.deployments import Builder, Deployment, startup_seconds
-from clary.jobs.serving.fleet import Fleet, LiveEndpoint
+from clary.jobs.serving.fleet import Fleet, Instance, LiveEndpoint
 from clary.jobs.serving.model_process import NotHealthy
 
 KIND = "endpoint"
@@ -278,10 +278,8 @@ def _changing(platform: Platform, name: str) -> Iterator[Row]:
     if platform.engine.is_closed:
         yield nothing
         return
-    with suppress(Missing), platform.resources.changing(KIND, name) as row:
+    with platform.resources.changing_or(nothing) as row:
         yield row
-        return
-    yield nothing
 
 
 def _watch(platform: Platform) -> None:
@@ -291,9 +289,17 @@ def _watch(platform: Platform) -> None:
         for endpoint in platform.endpoints.all():
             for variant in endpoint.fleet.variants.values():
                 for instance in list(variant.instances):
-                    idle = time.monotonic() - instance.used > variant.idle_seconds
-                    for process in instance.processes:
-                        if idle and not instance.in_flight:
-                            process.rest()
-                        else:
-                            process.look()
+                    try:
+                        _look(instance, variant.idle_seconds)
+                    except Exception:
+                        # The others are to be looked after nevertheless
+                        _log.exception("looking after endpoint %s failed", endpoint.name)
+
+
+def _look(instance: Instance, idle_seconds: float) -> None:
+    idle = time.monotonic() - instance.used > idle_seconds
+    for process in instance.processes:
+        if idle and not instance.in_flight:
+            process.rest()
+        else:
+            process.look()

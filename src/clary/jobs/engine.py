@@ -144,8 +144,9 @@ class Engine:
                 full = len(self._running) >= self._places
                 if self._closed.is_set() or not self._queue or full:
                     return
-                waiting = self._queue.popleft()
+                # Where no process can be made, the job goes on waiting
                 worker = self._workers.take()
+                waiting = self._queue.popleft()
                 self._running[waiting.key] = _Running(worker)
             worker.begin(_Followed(waiting.work, partial(self._freed, waiting.key)))
 
@@ -161,15 +162,17 @@ class Engine:
                 overdue = [one for one in self._queue if one.is_overdue]
                 for one in overdue:
                     self._queue.remove(one)
-            for waiting in overdue:
-                waiting.on_waited()
-            for key, job in running:
+            looks: list[Callable[[], None]] = [
+                *(one.on_waited for one in overdue),
+                *(partial(self._look, key, job) for key, job in running),
+                *(partial(self._bound, worker) for worker in list(self._serving)),
+            ]
+            for look in looks:
                 try:
-                    self._look(key, job)
+                    look()
                 except Exception:
-                    _log.exception("looking after %s failed", key)
-            for worker in list(self._serving):
-                self._bound(worker)
+                    # One job's trouble must not end the watch over the others
+                    _log.exception("looking after jobs failed")
 
     def _look(self, key: Key, one: _Running) -> None:
         now = time.monotonic()

@@ -96,12 +96,6 @@ class Logs:
         # One byte earlier, so that a line that begins just there is not taken for cut
         return [line for _, line in self.lines(group, stream, start - 1)][1:]
 
-    def remove(self, group: str, prefix: str) -> None:
-        """Remove the streams whose names start so."""
-        for stream in self.streams(group):
-            if stream.name.startswith(prefix):
-                self._path(group, stream.name).unlink(missing_ok=True)
-
     def _path(self, group: str, stream: str) -> Path:
         try:
             return inside(self._folder, f"{group.strip('/')}/{stream}{_SUFFIX}")

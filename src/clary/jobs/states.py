@@ -6,6 +6,7 @@ A row's `status` is the job's status; `SecondaryStatus` and its transitions are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from clary.db.resources import Row, milliseconds
 
@@ -13,6 +14,8 @@ IN_PROGRESS, STOPPING = "InProgress", "Stopping"
 COMPLETED, FAILED, STOPPED = "Completed", "Failed", "Stopped"
 UNFINISHED = (IN_PROGRESS, STOPPING)
 FINISHED = (COMPLETED, FAILED, STOPPED)
+# A job that the server's end has cut off so often is not begun once more
+_MOST_ATTEMPTS = 10
 
 # From each secondary status of a training job, those that may follow
 TRAINING_MOVES: Mapping[str, tuple[str, ...]] = {
@@ -51,9 +54,9 @@ _MESSAGES = {
 }
 
 
-def move(row: Row, secondary: str, message: str | None = None) -> bool:
-    """Take a training job to a secondary status, with its transition; whether it could go there."""
-    transitions = row.state.setdefault("SecondaryStatusTransitions", [])
+def move(state: dict[str, Any], secondary: str, message: str | None = None) -> bool:
+    """Take a training job's state to a secondary status; whether it could go there."""
+    transitions = state.setdefault("SecondaryStatusTransitions", [])
     present = transitions[-1]["Status"] if transitions else None
     if present is not None and secondary not in TRAINING_MOVES[present]:
         return False
@@ -62,7 +65,25 @@ def move(row: Row, secondary: str, message: str | None = None) -> bool:
         transitions[-1]["EndTime"] = now
     told = message or _MESSAGES[secondary]
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": told})
-    if secondary not in TRAINING_MOVES or not TRAINING_MOVES[secondary]:
+    if not TRAINING_MOVES[secondary]:
         transitions[-1]["EndTime"] = now
-    row.state["SecondaryStatus"] = secondary
+    state["SecondaryStatus"] = secondary
+    return True
+
+
+def begun(row: Row) -> None:
+    """Note that a worker has begun a job."""
+    row.state["_Begun"] = True
+
+
+def cut_off(row: Row) -> bool:
+    """Count that the server ended during a job; whether that was too often, with the reason.
+
+    A job that had not begun is not what the server died of.
+    """
+    row.attempt += bool(row.state.pop("_Begun", False))
+    if row.attempt < _MOST_ATTEMPTS:
+        return False
+    reason = f"the server ended {row.attempt} times during this job"
+    row.state["FailureReason"] = f"InternalServerError: {reason}"
     return True

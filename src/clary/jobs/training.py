@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,8 @@ from clary.jobs.workers import Exit
 
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-# A job that the server's end has cut off so often is not begun once more
-_MOST_ATTEMPTS = 10
 _MAX_RUNTIME_SECONDS = 86_400
+_TOO_LONG = "Training job runtime exceeded MaxRuntimeInSeconds"
 
 
 def begin(platform: Platform, row: Row) -> None:
@@ -66,14 +65,10 @@ def recover(platform: Platform) -> None:
 
 def _again(platform: Platform, row: Row) -> None:
     with platform.resources.changing(KIND, row.name) as changed:
-        # A job that had not begun is not what the server died of
-        changed.attempt += bool(changed.state.pop("_Begun", False))
-        if changed.attempt >= _MOST_ATTEMPTS:
-            reason = f"the server ended {changed.attempt} times during this job"
-            changed.state["FailureReason"] = f"InternalServerError: {reason}"
+        if states.cut_off(changed):
             _finish(changed, states.FAILED, "Failed")
             return
-        states.move(changed, "Restarting")
+        states.move(changed.state, "Restarting")
     platform.metrics.clear(row.id)
     begin(platform, changed)
 
@@ -93,10 +88,10 @@ class TrainingJob:
     def order(self) -> Mapping[str, Any]:
         state = self._row.state
         request = {**self._row.request, **state.get("_Adapted", {})}
-        with self._changing() as row:
+        with self._platform.resources.changing_or(self._row) as row:
             if row.status != states.IN_PROGRESS:
                 return {"work": NOTHING}
-            states.move(row, "Starting")
+            states.move(row.state, "Starting")
         (self._folder / RESULT).unlink(missing_ok=True)
         return {
             "work": "training",
@@ -140,7 +135,7 @@ class TrainingJob:
         if self._platform.engine.is_closed:
             # Not its own end but the server's: the next server takes it up again
             return
-        with self._changing() as row:
+        with self._platform.resources.changing_or(self._row) as row:
             self._conclude(row, end)
         shutil.rmtree(self._folder / SCRATCH, ignore_errors=True)
 
@@ -167,26 +162,27 @@ class TrainingJob:
 
     def _enter(self, phase: str) -> None:
         piped = self._row.request["AlgorithmSpecification"].get("TrainingInputMode") == "Pipe"
-        with self._changing() as row:
-            row.state["_Begun"] = True
-            if "TrainingStartTime" not in row.state:
-                row.state["TrainingStartTime"] = milliseconds() / 1000
-                self._limit()
+        with self._platform.resources.changing_or(self._row) as row:
+            states.begun(row)
+            row.state.setdefault("TrainingStartTime", milliseconds() / 1000)
             # Pipes are filled while the algorithm reads
             if not (phase == "Downloading" and piped):
-                states.move(row, phase)
+                states.move(row.state, phase)
+        if phase == "Downloading":
+            self._limit()
 
     def _limit(self) -> None:
+        """A job that is taken up again has the whole time again: the server may have been away."""
         condition = self._row.request.get("StoppingCondition", {})
         seconds = condition.get("MaxRuntimeInSeconds", _MAX_RUNTIME_SECONDS)
         self._platform.engine.limit(self._key, seconds, self._time_is_out)
 
     def _time_is_out(self) -> None:
         self._out_of_time = True
-        with self._changing() as row:
+        with self._platform.resources.changing_or(self._row) as row:
             if row.status == states.IN_PROGRESS:
                 row.status = states.STOPPING
-                states.move(row, "Stopping", "Training job runtime exceeded MaxRuntimeInSeconds")
+                states.move(row.state, "Stopping", _TOO_LONG)
 
     def _environment(self) -> dict[str, str]:
         account = self._platform.account
@@ -197,14 +193,6 @@ class TrainingJob:
             "AWS_REGION": account.region,
         }
 
-    @contextmanager
-    def _changing(self) -> Iterator[Row]:
-        """The row; a job that was deleted meanwhile is changed without anybody's seeing it."""
-        with suppress(Missing), self._platform.resources.changing(*self._key) as row:
-            yield row
-            return
-        yield self._row
-
 
 def output_folder(row: Row) -> str:
     """The URI below which a job's artifacts are."""
@@ -213,7 +201,7 @@ def output_folder(row: Row) -> str:
 
 def _finish(row: Row, status: str, secondary: str) -> None:
     message = row.state.get("FailureReason") if status == states.FAILED else None
-    states.move(row, secondary, message)
+    states.move(row.state, secondary, message)
     row.status = status
     now = milliseconds() / 1000
     row.state["TrainingEndTime"] = now

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from clary.data.sources import Source
 from clary.jobs.checkpoints import kept_in_step
 from clary.jobs.scraping import ScrapedLog
-from clary.jobs.worker import RESULT, SCRATCH, Tell
-from clary.runtime.failure import failure_text
+from clary.jobs.worker import RESULT, SCRATCH, Tell, at_leisure, tell_failure
 from clary.runtime.launch import ARTIFACT, OUTPUT, Trained, Training, launch
 from clary.storage.artifact import unpack
 from clary.storage.buckets import stores_in
@@ -23,15 +21,11 @@ from clary.storage.folder import whole_file
 from clary.storage.location import Stores
 
 RESULTS, CHECKPOINTS = "output", "checkpoints"
-_NICE = 10
-# As much of the failure file as the platform shows
-_REASON_CHARACTERS = 1024
 
 
 def run(order: Mapping[str, Any], tell: Tell) -> None:
     """Do what a training order says; its end is told as an event."""
-    # The server, which shares the processors, is to answer while jobs train
-    os.nice(_NICE)
+    at_leisure()
     folder = Path(order["folder"])
     scratch = folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
@@ -44,7 +38,7 @@ def run(order: Mapping[str, Any], tell: Tell) -> None:
         _trained(order, folder, stores, log, tell)
     except Exception as error:
         log.send()
-        tell(event="failed", reason=failure_text(error)[:_REASON_CHARACTERS])
+        tell_failure(tell, error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -71,16 +65,12 @@ def _training(order: Mapping[str, Any], folder: Path, checkpoints: Path | None) 
     return Training(
         algorithm=order["algorithm"],
         hyperparameters=order["hyperparameters"],
-        sources=_sources(order["channels"], order["input_mode"]),
+        sources=[Source.from_request(one, order["input_mode"]) for one in order["channels"]],
         output=folder / RESULTS,
         hosts=order["hosts"],
         checkpoints=checkpoints,
         instance_type=order["instance_type"],
     )
-
-
-def _sources(channels: Sequence[Mapping[str, Any]], input_mode: str) -> list[Source]:
-    return [Source.from_request(channel, input_mode) for channel in channels]  # type: ignore[arg-type]
 
 
 def _stored(trained: Trained, output: str, compression: str, stores: Stores) -> dict[str, str]:

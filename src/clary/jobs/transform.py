@@ -9,7 +9,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,6 @@ from clary.storage.location import Location
 
 KIND = "transform-job"
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
-# A job that the server's end has cut off so often is not begun once more
-_MOST_ATTEMPTS = 10
 _REASON_CHARACTERS = 1024
 # In the job's folder: name and URI of each object, as they were when it was created
 _OBJECTS = "objects.json"
@@ -104,10 +102,7 @@ def _again(platform: Platform, name: str) -> None:
     with platform.resources.changing(KIND, name) as row:
         if row.status in states.FINISHED:
             return
-        row.attempt += 1
-        if row.attempt >= _MOST_ATTEMPTS:
-            reason = f"the server ended {row.attempt} times during this job"
-            row.state["FailureReason"] = f"InternalServerError: {reason}"
+        if states.cut_off(row):
             _finish(row, states.FAILED)
             return
     begin(platform, row)
@@ -128,9 +123,10 @@ class Instance:
         self._reason: str | None = None
 
     def order(self) -> Mapping[str, Any]:
-        with _changing(self._platform, self._row) as row:
+        with self._platform.resources.changing_or(self._row) as row:
             if row.status != states.IN_PROGRESS:
                 return {"work": NOTHING}
+            states.begun(row)
             row.state.setdefault("TransformStartTime", milliseconds() / 1000)
         stream = f"{self._row.name}/{self._row.state['_Instances'][self._number]}"
         stream += f"-{self._row.created // 1000}"
@@ -191,7 +187,7 @@ class Instance:
 
 def _ended(platform: Platform, row: Row, number: int, result: Mapping[str, Any]) -> None:
     """Note how an instance ended; with the last one the job ends."""
-    with _changing(platform, row) as changed:
+    with platform.resources.changing_or(row) as changed:
         told = {key: value for key, value in result.items() if key != "event"}
         changed.state["_Ended"].setdefault(str(number), told)
     _settle(platform, changed)
@@ -206,7 +202,7 @@ def _settle(platform: Platform, row: Row) -> None:
     written = [name for folder in folders for name in written_names(folder)]
     if row.status == states.STOPPING:
         _remove(platform, row, written)
-    with _changing(platform, row) as last:
+    with platform.resources.changing_or(row) as last:
         _conclude(last, len(written))
     for folder in folders:
         shutil.rmtree(folder / SCRATCH, ignore_errors=True)
@@ -273,12 +269,3 @@ def _folder(platform: Platform, row: Row, number: int) -> Path:
 
 def _key(name: str, number: int) -> Key:
     return (KIND, f"{name}/{number + 1}")
-
-
-@contextmanager
-def _changing(platform: Platform, row: Row) -> Iterator[Row]:
-    """The row; one that was deleted meanwhile is changed without anybody's seeing it."""
-    with suppress(Missing), platform.resources.changing(KIND, row.name) as changed:
-        yield changed
-        return
-    yield row

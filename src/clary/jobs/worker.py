@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,6 +26,7 @@ from typing import Any, TypeAlias
 
 from clary import settings
 from clary.algorithms import CATALOGUE, declaration
+from clary.runtime.failure import OUR_FAULT, exit_code, failure_text
 
 Tell: TypeAlias = Callable[..., None]
 
@@ -38,6 +40,9 @@ WORKS: Mapping[str, str] = {
 NOTHING = "nothing"
 # In a job's folder: what came of it, what is of no use afterwards, who works there
 RESULT, SCRATCH, LOCK = "result.json", "scratch", "lock"
+# As much of the failure file as the platform shows
+REASON_CHARACTERS = 1024
+_NICE = 10
 # How long an earlier worker of the same job may take to die
 _LOCK_SECONDS = 30.0
 # The system's own choice, when memory runs out, falls on workers before the server
@@ -70,6 +75,18 @@ def behind_the_server(is_behind: bool) -> None:
     if hasattr(os, "SCHED_BATCH"):
         policy = os.SCHED_BATCH if is_behind else os.SCHED_OTHER
         os.sched_setscheduler(0, policy, os.sched_param(0))
+
+
+def at_leisure() -> None:
+    """Let this process's work wait for the server's, which shares the processors."""
+    os.nice(_NICE)
+
+
+def tell_failure(tell: Tell, error: Exception) -> None:
+    """Why the work failed; where the fault is ours, the log says where."""
+    if exit_code(error) == OUR_FAULT:
+        traceback.print_exception(error)
+    tell(event="failed", reason=failure_text(error)[:REASON_CHARACTERS])
 
 
 def _preload() -> None:

@@ -97,10 +97,17 @@ class Worker:
     def begin(self, work: Work) -> None:
         """Give it its order; from now on the work hears of it."""
         threading.Thread(target=self._follow, args=(work,), daemon=True).start()
+        try:
+            order = json.dumps(work.order())
+        except Exception as error:
+            # What cannot be begun must end, or its place would be taken for ever
+            _log.exception("an order could not be made")
+            self.kill(f"its order could not be made: {type(error).__name__}: {error}")
+            return
         assert self._process.stdin
         # A worker that is dead already is found out where its end is waited for
         with suppress(OSError):
-            self._process.stdin.write(json.dumps(work.order()) + "\n")
+            self._process.stdin.write(order + "\n")
             self._process.stdin.flush()
 
     def terminate(self) -> None:

@@ -76,10 +76,13 @@ def serve(
         server.run(sockets=[listener])
 
 
-def configuration(endpoint: ASGIApp) -> uvicorn.Config:
-    """uvicorn for one application: HTTP/1.1 alone, with limits on what a client may take."""
+def configuration(app: ASGIApp, grace_seconds: int = _GRACE_SECONDS) -> uvicorn.Config:
+    """uvicorn for one application: HTTP/1.1 alone, with limits on what a client may take.
+
+    grace_seconds: what requests may still take when the server is to end.
+    """
     return uvicorn.Config(
-        endpoint,
+        app,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",
@@ -89,7 +92,7 @@ def configuration(endpoint: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
     )
 
 

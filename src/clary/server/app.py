@@ -25,6 +25,7 @@ from clary.console.app import Console
 from clary.control.operations import OPERATIONS
 from clary.errors import CallerError
 from clary.jobs.platform import Platform
+from clary.server.messages import TooLong, sent, whole_body
 from clary.server.runtime_api import is_invocation
 
 _LONGEST_BODY = 8 * 1024 * 1024
@@ -57,21 +58,28 @@ class App:
             for name, value in scope["headers"]
         }
         if scope["method"] == "POST" and (is_json(headers) or is_query(headers)):
-            await _sent(await self._controlled(headers, receive), send)
+            await self._control(headers, receive, send)
         elif _is_page(scope, headers):
-            await _sent(await self._shown(scope, headers), send)
+            await sent(await self._shown(scope, headers), send)
         else:
             await self._object_store(scope, receive, send)
 
-    async def _controlled(self, headers: dict[str, str], receive: Receive) -> Answer:
+    async def _control(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        """One operation of the API."""
         try:
-            body = await _body(receive)
-            if headers.get("x-amz-target", "").startswith(_QUICK):
-                return self._answer(headers, body)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._answer, headers, body)
-        except Refusal as refusal:
-            return _refused(refusal, headers)
+            answer = await self._controlled(headers, await whole_body(receive, _LONGEST_BODY))
+        except TooLong:
+            text = f"A request takes {_LONGEST_BODY} bytes"
+            answer = _refused(Refusal("RequestEntityTooLarge", text, 413), headers)
+        except ClientDisconnect:
+            return
+        await sent(answer, send)
+
+    async def _controlled(self, headers: dict[str, str], body: bytes) -> Answer:
+        if headers.get("x-amz-target", "").startswith(_QUICK):
+            return self._answer(headers, body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._answer, headers, body)
 
     async def _shown(self, scope: Scope, headers: dict[str, str]) -> Answer:
         """A page of the console."""
@@ -113,26 +121,3 @@ def _is_page(scope: Scope, headers: dict[str, str]) -> bool:
     """Whether the console is asked for, and not a bucket of that name, whose clients sign."""
     of_console = f"{scope['path']}/".startswith(f"{CONSOLE}/")
     return scope["method"] == "GET" and of_console and "authorization" not in headers
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part = message.get("body", b"")
-        size += len(part)
-        if size > _LONGEST_BODY:
-            raise Refusal("RequestEntityTooLarge", f"A request takes {_LONGEST_BODY} bytes", 413)
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _sent(answer: Answer, send: Send) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

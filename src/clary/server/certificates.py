@@ -97,8 +97,8 @@ class Certificates:
     def _leaf_context(self, host: str) -> ssl.SSLContext:
         authority = self._authority
         key = ec.generate_private_key(ec.SECP256R1())
-        issuer = authority.certificate
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
+        issuer, public = authority.certificate, authority.key.public_key()
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
         server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         # A common name takes 64 characters at most; the names of hosts are in the extension
         certificate = (

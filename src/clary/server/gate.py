@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clary.aws.answers import json_refusal, query_refusal
+from clary.aws.answers import Answer, json_refusal, query_refusal
 from clary.aws.errors import NotVerified, Refusal, Wrong
 from clary.aws.keys import Keys
+from clary.aws.requests import TARGETS
 from clary.aws.signature_refusals import refusal
 from clary.aws.signed_body import BodyCheck, body_check
 from clary.aws.signed_request import SignedRequest
 from clary.aws.sigv2 import is_link, verify_link
 from clary.aws.sigv4 import UNSIGNED, check_signature, claimed, verified
+from clary.server.messages import TooLong, sent, whole_body
 from clary.server.runtime_api import is_invocation
 from clary.server.s3.xml_answers import error
 
@@ -26,11 +28,8 @@ When: TypeAlias = Callable[[Scope], bool]
 
 # Requests other than S3's are held whole, as their signature covers the body
 _LONGEST_BODY = 32 * 1024 * 1024
-_TARGETS = {
-    "SageMaker": "sagemaker",
-    "Logs_20140328": "logs",
-    "GraniteServiceVersion20100801": "monitoring",
-}
+# Services whose signatures name them otherwise
+_SIGNED_AS = {"cloudwatch": "monitoring"}
 _QUERY = frozenset({"sts", "iam", "monitoring"})
 
 
@@ -78,7 +77,7 @@ class SignatureGate:
                 check_signature(request, seal, hashlib.sha256(body).hexdigest())
                 await self._app(scope, _Replayed(body, receive), send)
         except NotVerified as fault:
-            await _refuse(fault, family, scope["path"], send)
+            await _refuse(fault, family, scope, send)
 
     async def _stored(
         self, request: SignedRequest, scope: Scope, receive: Receive, send: Send
@@ -185,41 +184,32 @@ def _kind(request: SignedRequest, path: str) -> tuple[str, frozenset[str]]:
     if request.method == "POST" and is_invocation(path):
         return "rest", frozenset({"sagemaker"})
     if request.method == "POST" and targets:
-        service = _TARGETS.get(targets[-1].rpartition(".")[0], "sagemaker")
-        return "json", frozenset({service})
+        service = TARGETS.get(targets[-1].rpartition(".")[0], "sagemaker")
+        return "json", frozenset({_SIGNED_AS.get(service, service)})
     if request.method == "POST" and content_type.startswith("application/x-www-form-urlencoded"):
         return "query", _QUERY
     return "s3", frozenset({"s3"})
 
 
 async def _whole(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    left = _LONGEST_BODY
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        left -= len(parts[-1])
-        if left < 0:
-            raise NotVerified(Wrong.TOO_LONG)
-        if not message.get("more_body"):
-            return b"".join(parts)
+    try:
+        return await whole_body(receive, _LONGEST_BODY)
+    except TooLong:
+        raise NotVerified(Wrong.TOO_LONG) from None
 
 
-async def _refuse(fault: NotVerified, family: str, path: str, send: Send) -> None:
-    status, given, body = _answer(refusal(fault, family), family, path)
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(fault: NotVerified, family: str, scope: Scope, send: Send) -> None:
+    answer = _answer(refusal(fault, family), family, scope["path"])
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        # The client keeps its body back, where the server would take its next request for it
+        answer = replace(answer, headers={**answer.headers, "connection": "close"})
+    await sent(answer, send)
 
 
-def _answer(refused: Refusal, family: str, path: str) -> tuple[int, Mapping[str, str], bytes]:
-    """Status, headers and body of a refusal, as the family's clients read it."""
+def _answer(refused: Refusal, family: str, path: str) -> Answer:
+    """A refusal as the family's clients read it."""
     if family == "s3":
         told = error(refused, path, secrets.token_hex(8).upper())
         assert isinstance(told.body, bytes)
-        return told.status, told.headers, told.body
-    answer = query_refusal(refused) if family == "query" else json_refusal(refused)
-    return answer.status, answer.headers, answer.body
+        return Answer(told.status, told.headers, told.body)
+    return query_refusal(refused) if family == "query" else json_refusal(refused)

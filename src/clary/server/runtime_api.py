@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -19,6 +18,7 @@ from clary.jobs.serving.async_invocations import AsyncInvocations
 from clary.jobs.serving.capture import Capture
 from clary.jobs.serving.connections import Reply
 from clary.jobs.serving.invocations import MOST_BYTES, Invocation, invoke, live, validation_error
+from clary.server.messages import TooLong, sent, whole_body
 
 PREFIX = "/endpoints/"
 _AMZN = "x-amzn-sagemaker-"
@@ -48,7 +48,7 @@ class RuntimeApi:
             _log.exception("an invocation failed: %s", scope["path"])
             text = "The server's own fault; its log says more"
             answer = rest_refusal(Refusal("InternalFailure", text, 500))
-        await _sent(answer, send)
+        await sent(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         name, _, action = scope["path"].removeprefix(PREFIX).partition("/")
@@ -59,7 +59,12 @@ class RuntimeApi:
             for key, value in scope["headers"]
         }
         _check(headers)
-        body = await _body(receive, headers)
+        if int(headers.get("content-length", 0)) > MOST_BYTES:
+            raise _too_long()
+        try:
+            body = await whole_body(receive, MOST_BYTES)
+        except TooLong:
+            raise _too_long() from None
         return await _ACTIONS[action](self, name, headers, body)
 
     async def _now(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -146,32 +151,5 @@ def _passed(reply: Reply) -> dict[str, str]:
     return {} if given is None else {_CUSTOM: given}
 
 
-async def _body(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    if int(headers.get("content-length", 0)) > MOST_BYTES:
-        raise _too_long()
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MOST_BYTES:
-            raise _too_long()
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
 def _too_long() -> Refusal:
     return validation_error(f"Payload is larger than {MOST_BYTES} bytes")
-
-
-async def _sent(answer: Answer, send: Send) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    if "x-amzn-RequestId" not in answer.headers:
-        headers.append((b"x-amzn-RequestId", str(uuid4()).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

@@ -29,8 +29,7 @@ from clary.jobs.logs import Logs
 from clary.jobs.platform import Account, Platform
 from clary.jobs.serving.async_invocations import AsyncInvocations
 from clary.jobs.serving.capture import Capture
-from clary.runtime.connection import BoundedProtocol
-from clary.runtime.serve import bound
+from clary.runtime.serve import bound, configuration
 from clary.server.app import App
 from clary.server.certificates import Certificates
 from clary.server.connect_proxy import ConnectProxy
@@ -47,7 +46,6 @@ from clary.storage.buckets import stores_in
 
 DEFAULT_PORT = 8042
 _GRACE_SECONDS = 5
-_IDLE_SECONDS = 75
 
 _log = logging.getLogger("clary.server")
 
@@ -73,7 +71,7 @@ def up(root: Path, host: str, port: int | None, ready: Callable[[ServerFacts], N
         app = App(platform, runtime, _object_store(platform))
         facts = ServerFacts.of(root, listener, platform.account)
         facts = stack.enter_context(_proxied(facts, platform.buckets))
-        server = _Server(_configuration(_guarded(app, keys)))
+        server = _Server(configuration(_guarded(app, keys), _GRACE_SECONDS))
         server.ready = lambda: ready(stack.enter_context(announced(root, facts)))
         server.run(sockets=[listener])
 
@@ -163,22 +161,6 @@ def _listener(host: str, port: int | None) -> Iterator[socket.socket]:
         listener = bound(host, 0)
     with listener:
         yield listener
-
-
-def _configuration(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
 
 
 class _Server(uvicorn.Server):

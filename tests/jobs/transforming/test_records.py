@@ -53,7 +53,7 @@ def transform(**members: Any) -> Transform:
 def test_blocks_of_lines_are_the_text(lines: list[bytes], most: int, last: bool) -> None:
     text = b"\n".join(lines) + b"\n" * (last and bool(lines))
     for stream in (io.BytesIO(text), Trickle(text)):
-        blocks = list(line_blocks(stream, "x.csv", most))  # type: ignore[arg-type]
+        blocks = list(line_blocks(stream, "x.csv", most))
         assert b"\n".join(blocks) == b"\n".join(lines)
         assert all(len(block) <= most for block in blocks)
         # None could have taken the next one's first line, too
@@ -82,7 +82,7 @@ def test_recordio_gives_frames_or_messages(messages: list[bytes]) -> None:
     # A message that holds the magic word would have been split by its writer
     frames = [framed(one) for one in messages]
     data = b"".join(frames)
-    assert list(recordio(Trickle(data), "x", 99, framed=True)) == frames  # type: ignore[arg-type]
+    assert list(recordio(Trickle(data), "x", 99, framed=True)) == frames
     assert list(recordio(io.BytesIO(data), "x", 99, framed=False)) == messages
 
 
@@ -99,7 +99,7 @@ def test_a_record_in_parts_is_one() -> None:
 def test_tfrecords_give_frames_or_messages(messages: list[bytes]) -> None:
     frames = [tf_framed(one) for one in messages]
     data = b"".join(frames)
-    assert list(tfrecords(Trickle(data), "x", 99, framed=True)) == frames  # type: ignore[arg-type]
+    assert list(tfrecords(Trickle(data), "x", 99, framed=True)) == frames
     assert list(tfrecords(io.BytesIO(data), "x", 99, framed=False)) == messages
 
 

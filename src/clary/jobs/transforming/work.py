@@ -19,14 +19,18 @@ from clary.jobs.transforming.containers import Container, Pipeline, loaded_conta
 from clary.jobs.transforming.outputs import ledger, output_uri, written_names
 from clary.jobs.transforming.request import Transform
 from clary.jobs.transforming.run import Stopped, TransformRun
-from clary.jobs.worker import RESULT, SCRATCH, Tell
-from clary.runtime.failure import failure_text
+from clary.jobs.worker import (
+    REASON_CHARACTERS,
+    RESULT,
+    SCRATCH,
+    Tell,
+    at_leisure,
+    tell_failure,
+)
 from clary.storage.buckets import stores_in
 from clary.storage.folder import whole_file
 from clary.storage.location import Stores
 
-_NICE = 10
-_REASON_CHARACTERS = 1024
 # So many faults are told by name
 _MOST_FAULTS = 100
 
@@ -35,8 +39,7 @@ def run(order: Mapping[str, Any], tell: Tell) -> None:
     """Do what a transform order says; its end is told as an event."""
     stop = Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    # The server, which shares the processors, is to answer while jobs run
-    os.nice(_NICE)
+    at_leisure()
     folder = Path(order["folder"])
     scratch = folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
@@ -49,7 +52,7 @@ def run(order: Mapping[str, Any], tell: Tell) -> None:
     except Stopped:
         pass
     except Exception as error:
-        tell(event="failed", reason=failure_text(error)[:_REASON_CHARACTERS])
+        tell_failure(tell, error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if hangs:
@@ -85,8 +88,8 @@ def _transformed(
                 written += 1
             else:
                 failed += 1
-                tell(event="dropped", name=name, reason=str(fault)[:_REASON_CHARACTERS])
-                faults.append((name, str(fault)[:_REASON_CHARACTERS]))
+                tell(event="dropped", name=name, reason=str(fault)[:REASON_CHARACTERS])
+                faults.append((name, str(fault)[:REASON_CHARACTERS]))
     result = {"written": written, "failed": failed, "faults": faults[:_MOST_FAULTS]}
     # The server may die before it hears of the end; then this tells the next one
     with whole_file(folder / RESULT) as out:
