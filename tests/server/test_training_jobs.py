@@ -180,6 +180,33 @@ def test_cloudwatch_has_the_metrics_and_the_log(server: Server) -> None:
     assert again["nextForwardToken"] == page["nextForwardToken"]
 
 
+def test_metric_data_are_told_by_query_and_what_cannot_be_told_is_refused(server: Server) -> None:
+    job, client = trained(server, "kmeans", K_MEANS), server.client("cloudwatch")
+    metric = {
+        "Namespace": "/aws/sagemaker/TrainingJobs",
+        "MetricName": "train:msd",
+        "Dimensions": [{"Name": "TrainingJobName", "Value": job["TrainingJobName"]}],
+    }
+    when = {
+        "StartTime": job["TrainingStartTime"],
+        "EndTime": datetime.now(UTC) + timedelta(minutes=1),
+    }
+    final = {one["MetricName"]: one["Value"] for one in job["FinalMetricDataList"]}
+
+    def told(**query: Any) -> list[float]:
+        answer = client.get_metric_data(MetricDataQueries=[{"Id": "q", **query}], **when)
+        return list(answer["MetricDataResults"][0]["Values"])
+
+    stat = {"Metric": metric, "Period": 60, "Stat": "Maximum"}
+    assert told(MetricStat=stat) == [pytest.approx(final["train:msd"])]
+    with pytest.raises(ClientError, match="Stat p99 is not available"):
+        told(MetricStat={**stat, "Stat": "p99"})
+    with pytest.raises(ClientError, match="Expression is not available"):
+        told(Expression="q1 * 2")
+    listed = client.list_metrics(Dimensions=metric["Dimensions"])["Metrics"]
+    assert {one["MetricName"] for one in listed} == set(final)
+
+
 def test_a_job_that_cannot_succeed_fails_with_the_reason(server: Server) -> None:
     job = trained(server, "kmeans", {**K_MEANS, "feature_dim": "65"})
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor
 from typing import Any
 
+from clary.aws.errors import Refusal
+from clary.control.pages import offset_page
 from clary.db.metrics import Value
 from clary.db.resources import Row
 from clary.jobs import training
@@ -15,12 +17,11 @@ NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _DIMENSION = "TrainingJobName"
 IGNORED: Mapping[str, str] = {
     "AccountId": "without effect: there is one account",
-    "Expression": "without effect: a query with it is left out of the answer",
-    "ExtendedStatistics": "without effect: there are no percentiles",
+    "Expression": "refused: there is no arithmetic of metrics",
+    "ExtendedStatistics": "refused: there are no percentiles",
     "GetMetricData.NextToken": "without effect: the answer is whole",
     "IncludeLinkedAccounts": "without effect: there is one account",
     "LabelOptions": "without effect: times are of UTC",
-    "ListMetrics.NextToken": "without effect: the first 500 are listed",
     "MaxDatapoints": "without effect: the answer is whole",
     "OwningAccount": "without effect: there is one account",
     "RecentlyActive": "without effect: all metrics are listed",
@@ -37,11 +38,13 @@ _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Maximum": max,
     "SampleCount": lambda values: float(len(values)),
 }
-_MOST_POINTS = 100_800
+_MOST_POINTS, _METRICS_OF_A_PAGE = 100_800, 500
 
 
 def get_statistics(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     name, period = request["MetricName"], request["Period"]
+    if "ExtendedStatistics" in request:
+        raise _not_here("ExtendedStatistics")
     wanted = request.get("Statistics", [])
     points = [
         {"Timestamp": begin, "Unit": "None"}
@@ -54,9 +57,15 @@ def get_statistics(platform: Platform, request: dict[str, Any]) -> dict[str, Any
 def get_data(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     results = []
     for query in request["MetricDataQueries"]:
-        if "MetricStat" not in query or not query.get("ReturnData", True):
-            continue
+        if "Expression" in query:
+            raise _not_here("Expression")
+        if "MetricStat" not in query:
+            raise _not_here("A query without MetricStat")
         asked = query["MetricStat"]
+        if asked["Stat"] not in _STATISTICS:
+            raise _not_here(f"Stat {asked['Stat']}")
+        if not query.get("ReturnData", True):
+            continue
         metric = {**request, "Dimensions": asked["Metric"].get("Dimensions", [])}
         name = asked["Metric"]["MetricName"]
         found = list(
@@ -64,7 +73,7 @@ def get_data(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         )
         if request.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             found.reverse()
-        statistic = _STATISTICS.get(asked["Stat"], _STATISTICS["Average"])
+        statistic = _STATISTICS[asked["Stat"]]
         results.append(
             {
                 "Id": query["Id"],
@@ -92,7 +101,12 @@ def list_metrics(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         for name in sorted({value.name for value in platform.metrics.of(row)})
         if wanted in {None, name}
     ]
-    return {"Metrics": found[:500]}
+    return offset_page("Metrics", found, request, _METRICS_OF_A_PAGE)
+
+
+def _not_here(what: str) -> Refusal:
+    known = ", ".join(_STATISTICS)
+    return Refusal("InvalidParameterValue", f"{what} is not available here; statistics: {known}")
 
 
 def _periods(

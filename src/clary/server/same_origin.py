@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from clary.aws.answers import Answer
 from clary.aws.hosts import bucket_of, service_of, without_port
+from clary.server.messages import sent
 
 # Names by which this machine is reached, from itself and from its containers
 _NAMES = re.compile(r"(.+\.)?localhost|host\.docker\.internal")
@@ -42,7 +44,5 @@ def _is_own(host: str) -> bool:
 
 
 async def _refuse(send: Send) -> None:
-    body = b"Requests of web pages from elsewhere are refused.\n"
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    text = b"Requests of web pages from elsewhere are refused.\n"
+    await sent(Answer(403, {"content-type": "text/plain"}, text), send)
