@@ -99,6 +99,31 @@ def test_the_same_job_writes_the_same_bytes_in_every_input_mode(server: Server) 
     assert models[0] == models[1]
 
 
+MANIFESTS = {
+    "ManifestFile": '[{"prefix": "s3://data/train/"}, "digits.csv"]',
+    "AugmentedManifestFile": '{"source-ref": "s3://data/train/digits.csv"}',
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_names_the_same_data_as_a_prefix(server: Server, kind: str) -> None:
+    (server.bucket / "manifests").mkdir(exist_ok=True)
+    (server.bucket / "manifests" / kind).write_text(MANIFESTS[kind])
+    specification = {**training_request("x", "kmeans")["AlgorithmSpecification"]}
+    specification["TrainingInputMode"] = "Pipe"
+    train = channel("train", f"manifests/{kind}")
+    source = train["DataSource"]["S3DataSource"]
+    source["S3DataType"] = kind
+    if kind == "AugmentedManifestFile":
+        source["AttributeNames"] = ["source-ref"]
+    plain = trained(server, "kmeans", K_MEANS)
+    job = trained(
+        server, "kmeans", K_MEANS, AlgorithmSpecification=specification, InputDataConfig=[train]
+    )
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert artifact(server, job).read_bytes() == artifact(server, plain).read_bytes()
+
+
 def test_two_instances_train_one_model(server: Server) -> None:
     resources = {**training_request("x", "kmeans")["ResourceConfig"], "InstanceCount": 2}
     job = trained(
