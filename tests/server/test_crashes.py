@@ -1,4 +1,4 @@
-"""Killed at random instants, the server loses no job and runs none twice."""
+"""Jobs in bad times: kills at random instants, stops, waits, a full disk, full memory."""
 
 from __future__ import annotations
 
@@ -130,6 +130,27 @@ def test_stopping_works_in_every_stage(root: Path) -> None:
             job = finished(client, name)
             assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
             assert job["SecondaryStatusTransitions"][-1]["Status"] == "Stopped"
+
+
+def test_a_spot_job_that_waits_too_long_is_stopped_unbegun(root: Path) -> None:
+    with served(root, CLARY_JOBS="1") as server:
+        client = server.client("sagemaker")
+        create(server, "first", epochs="1000000")
+        spot = training_request(
+            "spot",
+            "kmeans",
+            HyperParameters=K_MEANS,
+            EnableManagedSpotTraining=True,
+            StoppingCondition={"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1},
+        )
+        client.create_training_job(**spot)
+        job = finished(client, "spot")
+        stages = [one["Status"] for one in job["SecondaryStatusTransitions"]]
+        assert stages == ["Pending", "MaxWaitTimeExceeded"]
+        assert job["TrainingJobStatus"] == "Stopped"
+        assert "TrainingStartTime" not in job
+        client.stop_training_job(TrainingJobName="first")
+        assert finished(client, "first")["TrainingJobStatus"] == "Stopped"
 
 
 def test_a_job_goes_on_from_its_checkpoint_after_a_kill(root: Path) -> None:
