@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from clary.aws.errors import Refusal
+from clary.server.messages import TooLong, whole_body
 from clary.server.s3 import bodies
 from clary.server.s3.drafts import Draft
 from clary.server.s3.operations import Operation, operation_of
@@ -78,7 +79,10 @@ class S3Front:
         operation = operation_of(request)
         if operation.streamed:
             return await self._streamed(operation, request, receive)
-        body = await bodies.whole(receive, _LONGEST_XML)
+        try:
+            body = await whole_body(receive, _LONGEST_XML)
+        except TooLong:
+            raise refusal("EntityTooLarge") from None
         return await self._in_thread(operation.function, self._site, request, body)
 
     async def _streamed(self, operation: Operation, request: Request, receive: Receive) -> Answer:

@@ -30,22 +30,6 @@ async def pieces(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def whole(receive: Receive, longest: int) -> bytes:
-    """A short body.
-
-    Raises:
-        Refusal: it is longer.
-    """
-    found: list[bytes] = []
-    size = 0
-    async for piece in pieces(receive):
-        size += len(piece)
-        if size > longest:
-            raise refusal("EntityTooLarge")
-        found.append(piece)
-    return b"".join(found)
-
-
 def is_chunked(headers: Mapping[str, str]) -> bool:
     """Whether the body is `aws-chunked`."""
     named = "aws-chunked" in headers.get("content-encoding", "").lower()
