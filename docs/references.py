@@ -10,7 +10,7 @@ import click
 
 from clary.algorithms import declaration
 from clary.cli.main import COMMANDS, app
-from clary.sdk.estimators import ESTIMATORS
+from clary.sdk.estimators import ESTIMATORS, estimator_class
 from clary.spec import render
 from clary.spec.signature import stub_parameters
 
@@ -49,7 +49,8 @@ def python_reference() -> str:
         "its kind has in scikit-learn. `clary.load(path)` gives the estimator of a saved model.",
         "",
     ]
-    for name, kind in ESTIMATORS.items():
+    for name in ESTIMATORS:
+        kind = estimator_class(name)
         methods = [method for method in _METHODS if hasattr(kind, method)]
         algorithm = declaration(name)
         parts += [

@@ -11,22 +11,23 @@ __version__ = "0.1.0"
 
 settings.calm_threads()
 
-# Loaded when first asked for: `import clary` must not cost what scikit-learn costs.
-_PUBLIC = {
-    "CallerError": "clary.errors",
-    "KMeans": "clary.sdk.estimators",
-    "LinearLearner": "clary.sdk.estimators",
-    "PCA": "clary.sdk.estimators",
-    "XGBoost": "clary.sdk.estimators",
-    "load": "clary.sdk.estimators",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    public = _public()
+    if name not in public:
         raise AttributeError(f"module 'clary' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+    return getattr(import_module(public[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_PUBLIC]
+    return [*globals(), *_public()]
+
+
+def _public() -> dict[str, str]:
+    """Where public names are, loaded when asked for: `import clary` must not cost much."""
+    estimators = import_module("clary.sdk.estimators")
+    return {
+        "CallerError": "clary.errors",
+        "load": "clary.sdk.loading",
+        **{kind: estimators.module_of(name) for name, kind in estimators.ESTIMATORS.items()},
+    }

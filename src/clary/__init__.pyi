@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clary.errors import CallerError as CallerError
-from clary.sdk.estimators import KMeans as _KMeans
-from clary.sdk.estimators import LinearLearner as _LinearLearner
-from clary.sdk.estimators import PCA as _PCA
-from clary.sdk.estimators import XGBoost as _XGBoost
+from clary.sdk.estimators.kmeans import KMeans as _KMeans
+from clary.sdk.estimators.linear_learner import LinearLearner as _LinearLearner
+from clary.sdk.estimators.pca import PCA as _PCA
+from clary.sdk.estimators.xgboost import XGBoost as _XGBoost
 
 __version__: str
 

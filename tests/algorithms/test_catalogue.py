@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 
 from clary.algorithms import CATALOGUE, declaration, fit_of, model_class, names
 from clary.errors import CallerError
-from clary.sdk.estimators import load
+from clary.sdk.loading import load
 from tests.cli.commands import clary_here
 
 _SPEC = """

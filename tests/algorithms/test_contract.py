@@ -12,9 +12,12 @@ import yaml
 from clary.algorithms import CATALOGUE, declaration
 from clary.spec.algorithm import Algorithm
 
+# Algorithms that SageMaker does not have, so that there is nothing to hold them against
+OWN = {"svm", "tsne"}
 FACTS = {
     name: yaml.safe_load((Path(__file__).parents[1] / "contract" / f"{name}.yaml").read_text())
     for name in CATALOGUE
+    if name not in OWN
 }
 # Clary has these beside SageMaker's: choices by hyperparameter.
 BEYOND = {
@@ -25,13 +28,13 @@ BEYOND = {
 }
 
 each_algorithm = pytest.mark.parametrize(
-    "algorithm", [declaration(name) for name in CATALOGUE], ids=str
+    "algorithm", [declaration(name) for name in FACTS], ids=str
 )
 each_hyperparameter = pytest.mark.parametrize(
     ("algorithm", "fact"),
     [
         pytest.param(declaration(name), fact, id=f"{name}.{fact['name']}")
-        for name in CATALOGUE
+        for name in FACTS
         for fact in FACTS[name]["hyperparameters"]
     ],
 )

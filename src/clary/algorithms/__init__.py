@@ -93,7 +93,7 @@ def _loaded(algorithm: Algorithm, where: str) -> Any:
         raise CallerError.of(
             algorithm.name,
             f"needs the package {package!r}, which is not installed",
-            remedy=f"pip install {package}",
+            remedy=f"pip install '{f'clary[{algorithm.extra}]' if algorithm.extra else package}'",
         ) from error
 
 

@@ -79,6 +79,8 @@ class Algorithm:
     jumpstart: tuple[JumpStartModel, ...] = ()
     # What its log counts passes in: the x axis of learning curves
     pass_name: str = "epoch"
+    # The extra of Clary's package that installs what it needs beyond the core
+    extra: str = ""
     # How far metrics of two hosts may lie from those of one host, relative
     hosts_tolerance: float = 1e-4
 

@@ -1,0 +1,20 @@
+"""Loops that arrays cannot express, compiled to machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """The function, compiled at its first call and kept on disk for the next process.
+
+    It runs without Python's lock, so `ordered_map` spreads it over threads. Division by zero gives
+    infinity, as in numpy. The order of sums stays as written: the same bits on every machine.
+    """
+    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compiled
