@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,14 @@ def _want_answered(model: Model, batch: Batch, asked: str, body: bytes) -> None:
     """Every answer type says of a request what the model says of its rows."""
     inference, serving = model.algorithm.inference, settings.serving()
     outputs = {name: np.asarray(one) for name, one in model.predict(batch).items()}
-    named: Sequence[str] = [one.name for one in inference.outputs if one.name in outputs]
+    declared = [one for one in inference.outputs if one.name in outputs]
     # CSV has no names, so it comes last
-    for told in sorted(_canonical(inference.returns), key=lambda one: one == CSV):
-        written, kind = answer(model, body, asked, told, serving)
+    types = sorted(_canonical(inference.returns), key=lambda one: one == CSV)
+    forms = sorted({False, *(one.verbose for one in declared)})
+    for verbose, told in product(forms, types):
+        named = [one.name for one in declared if verbose or not one.verbose]
+        accept = f"{told};verbose=true" if verbose else told
+        written, kind = answer(model, body, asked, accept, serving)
         want(kind == told, f"{asked}: {kind} instead of {told}")
         found = _read(told, written, inference, {name: outputs[name] for name in named})
         if inference.respond and told != CSV:

@@ -28,7 +28,7 @@ def encode_answers(
     one object a line; text/csv one line a row, vectors as several columns. The last line has no
     newline: whoever joins several bodies puts one between. RecordIO-protobuf is one record a row
     with the numbers under `label`. NaN and infinities, which JSON has no words for, become null;
-    CSV says NaN and Infinity.
+    CSV says NaN and Infinity. Verbose answers are there where the type says `;verbose=true`.
 
     Args:
         outputs: by name, each (rows,) or (rows, length); those that the declaration names.
@@ -36,7 +36,11 @@ def encode_answers(
     Raises:
         NotAcceptable: answers are not written in this type.
     """
-    declared = [output for output in inference.outputs if output.name in outputs]
+    declared = [
+        output
+        for output in inference.outputs
+        if output.name in outputs and (content_type.verbose or not output.verbose)
+    ]
     if content_type.name == RECORDIO:
         out = io.BytesIO()
         write_dense(out, None, {one.name: outputs[one.name] for one in declared})

@@ -14,11 +14,13 @@ class Channel(ABC):
     """One input of a training.
 
     Subclasses say how the decoded blocks of an epoch arrive; this class cuts them into batches,
-    keeps what was looked at in advance, and counts.
+    keeps what was looked at in advance, and counts. `sharded` says whether each of several hosts
+    reads rows of its own; otherwise all read the same.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.sharded = True
         self.rows_read = 0
         self._ahead: list[Batch] = []
         self._opened: Iterator[Batch] | None = None

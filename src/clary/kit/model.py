@@ -27,6 +27,8 @@ class Model(ABC):
     """
 
     algorithm: ClassVar[Algorithm]
+    # Names of files that users may edit after the training
+    editable: ClassVar[frozenset[str]] = frozenset()
     params: Hyperparameters
 
     @property

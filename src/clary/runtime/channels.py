@@ -145,6 +145,7 @@ def opened(
                 else:
                     folder = layout.channel(name)
                     channels[name] = FolderChannel(name, folder, contents, config.shuffle_seed)
+                channels[name].sharded = config.distribution == "ShardedByS3Key"
         yield Channels(configs, channels)
 
 

@@ -26,19 +26,20 @@ _MEMBERS = {"algorithm": str, "hyperparameters": dict, "files": dict}
 def save_model(model: Model, folder: Path) -> None:
     """Write a model's files and the manifest into an empty folder.
 
-    The manifest names the algorithm, Clary's version, the settled hyperparameters and the files'
-    digests; no times, so that the same model gives the same bytes.
+    The manifest names the algorithm, Clary's version, the settled hyperparameters and the digests
+    of files that are to stay as they are; no times, so that the same model gives the same bytes.
 
     Raises:
         CallerError: the disk is full, or the folder cannot be written.
     """
     model.save(folder)
+    written = [each.key for each in FolderStore(folder).objects()]
     manifest = {
         "format": _FORMAT,
         "algorithm": model.algorithm.name,
         "clary": clary.__version__,
         "hyperparameters": model.params.values(),
-        "files": {each.key: _digest(folder / each.key) for each in FolderStore(folder).objects()},
+        "files": {name: _digest(folder / name) for name in written if name not in model.editable},
     }
     with whole_file(folder / MANIFEST) as out:
         out.write(json.dumps(manifest, indent=1).encode() + b"\n")

@@ -17,13 +17,17 @@ BEYOND = (LIBSVM, PARQUET, JSONLINES)
 
 @dataclass(frozen=True)
 class Output:
-    """One named answer for each row: a number, or a vector when `vector` says of what length."""
+    """One named answer for each row: a number, or a vector when `vector` says of what length.
+
+    `verbose`: it is written only where the Accept header says `;verbose=true`.
+    """
 
     name: str
     about: str
     kind: Literal["float", "integer"] = "float"
     vector: str = ""
     when: str = ""
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Inference:
                     "kind": one.kind,
                     "vector": one.vector or None,
                     "when": one.when or None,
+                    "verbose": one.verbose,
                     "about": one.about,
                 }
                 for one in self.outputs

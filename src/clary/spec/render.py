@@ -9,6 +9,7 @@ from typing import Any
 from clary.spec.algorithm import Algorithm
 from clary.spec.hyperparameter import Hyperparameter
 from clary.spec.metrics import Metric
+from clary.spec.outputs import Output
 
 _NONE = "none"
 
@@ -72,7 +73,7 @@ def answer_table(algorithm: Algorithm) -> str:
     """Markdown: what an endpoint takes and gives."""
     inference = algorithm.inference
     rows = [
-        (f"`{one.name}`", one.vector or "1", one.kind, one.about, one.when or "always")
+        (f"`{one.name}`", one.vector or "1", one.kind, one.about, _when(one))
         for one in inference.outputs
     ]
     return "\n\n".join(
@@ -102,6 +103,11 @@ def sentence(one: Hyperparameter) -> str:
     if one.aliases:
         parts.append(f"Also called {', '.join(f'`{alias}`' for alias in one.aliases)}.")
     return " ".join(parts)
+
+
+def _when(one: Output) -> str:
+    parts = [one.when, "asked for with `;verbose=true`" if one.verbose else ""]
+    return ", ".join(part for part in parts if part) or "always"
 
 
 def _metric_sentence(one: Metric) -> str:
