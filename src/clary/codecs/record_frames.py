@@ -25,7 +25,7 @@ HEADER_BYTES = 8
 LONGEST = 2**29 - 1
 
 # What is read at once stays in the processor's cache until it is copied into rows
-_READ_BYTES = 1 << 21
+_READ_BYTES = 1 << 22
 _WINDOW_LIMIT = 1 << 27
 _MAGIC = MAGIC.to_bytes(4, "little")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)

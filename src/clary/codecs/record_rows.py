@@ -177,6 +177,12 @@ def _ends_are(ends: Integers, bounds: Integers, counts: Integers) -> bool:
 
 def _shapes(block: Bytes, spans: Integers) -> Integers:
     """Number of entries that each row's shape allows, `_NO_SHAPE` where it has none."""
+    if _are_alike(block, spans):
+        return np.repeat(_products(block, spans[:1]), len(spans))
+    return _products(block, spans)
+
+
+def _products(block: Bytes, spans: Integers) -> Integers:
     sizes, counts = _integers(block, spans, np.ones(len(spans), np.int64))
     sizes = np.minimum(sizes, np.uint64(_HUGE))
     if (counts == 1).all():
@@ -187,6 +193,15 @@ def _shapes(block: Bytes, spans: Integers) -> Integers:
         product = math.prod(sizes[ends[row] - counts[row] : ends[row]].tolist())
         products[row] = min(product, _HUGE)
     return products
+
+
+def _are_alike(block: Bytes, spans: Integers) -> bool:
+    """Whether the same bytes lie in all spans."""
+    lengths = spans[:, 1] - spans[:, 0]
+    if (lengths != lengths[0]).any():
+        return False
+    packed = _joined(block, spans) if lengths[0] else block[:0]
+    return bool((packed[lengths[0] :] == packed[: len(packed) - lengths[0]]).all())
 
 
 def _joined(block: Bytes, spans: Integers) -> Bytes:

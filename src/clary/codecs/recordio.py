@@ -26,7 +26,7 @@ from clary.errors import CallerError
 _BATCH_BYTES = 4 << 20
 # Looking for a run of records of one layout costs about as much as reading so many otherwise
 _WORTHWHILE_RUN = 256
-_FIRST_STEP, _LONGEST_STEP = 1 << 16, 1 << 21
+_FIRST_STEP, _LONGEST_STEP = 1 << 16, 1 << 22
 _MOST_PATHS = 8
 
 

@@ -50,7 +50,7 @@ def varints(packed: Bytes) -> Varints:
         chosen = ends[first : first + _AT_ONCE]
         stop = int(chosen[-1]) + 1
         try:
-            parts.append(_ending_anywhere(packed[start:stop])[chosen - start])
+            parts.append(_ending_anywhere(packed[start:stop]).take(chosen - start))
         except Malformed as fault:
             raise Malformed(start + fault.offset, str(fault)) from None
         start = stop
