@@ -37,6 +37,8 @@ class Hyperparameter:
     inferred: bool = False
     left_to_engine: bool = False
     pattern: str = ""
+    # JSON of the form {"name": number}, not a list
+    is_map: bool = False
 
     @property
     def accepts_auto(self) -> bool:
@@ -60,6 +62,8 @@ class Hyperparameter:
             text = " ".join(parts)
         elif self.kind == "categorical":
             text = f"one of {', '.join(str(choice) for choice in self.choices)}"
+        elif self.is_map:
+            text = f"JSON text of names with numbers {self._limits()}".rstrip()
         elif self.choices:
             text = f"a list of {', '.join(str(word) for word in self._items())}"
         else:
@@ -182,12 +186,20 @@ def _matches(declared: Hyperparameter, item: Any) -> bool:
 def _parse_json(declared: Hyperparameter, value: Any) -> Any:
     if isinstance(value, str):
         value = _literal(declared, value)
+    if declared.is_map:
+        return _parse_map(declared, value)
     frozen = _frozen(value)
     if not isinstance(frozen, tuple):
         raise ValueError(declared.rule())
     if declared.choices and not (frozen and all(one in declared._items() for one in frozen)):
         raise ValueError(declared.rule())
     return frozen
+
+
+def _parse_map(declared: Hyperparameter, value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(declared.rule())
+    return {str(name): _parse_number(declared, one) for name, one in value.items()}
 
 
 def _literal(declared: Hyperparameter, text: str) -> Any:

@@ -1,9 +1,9 @@
 """The grammar of hyperparameters: one line of a declaration for each.
 
 A declaration is a subclass of `Hyperparameters` whose fields are made by `integer`, `number`,
-`boolean`, `choice`, `listing` and `free_json`. Values arrive as SageMaker sends them, all strings,
-or as Python values; `parse` answers with a frozen, typed object or raises one `CallerError` with
-every fault found.
+`boolean`, `choice`, `listing`, `free_json` and `number_map`. Values arrive as SageMaker sends
+them, all strings, or as Python values; `parse` answers with a frozen, typed object or raises one
+`CallerError` with every fault found.
 """
 
 from __future__ import annotations
@@ -212,6 +212,11 @@ def free_json(about: str, *choices: Any, default: Any = None, **rest: Any) -> An
     `choices` are the whole values allowed, if they are limited.
     """
     return _field("json", about, default, {"choices": choices, **rest})
+
+
+def number_map(about: str, *, default: Any = None, **rest: Any) -> Any:
+    """Numbers by name, given as JSON text. Arrives as a dictionary with names that are strings."""
+    return _field("json", about, default, {"is_map": True, **rest})
 
 
 def _field(kind: Kind, about: str, default: Any, rest: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ _TYPES = {
     "list": "Sequence[Any]",
     "json": "Sequence[Any]",
 }
+_MAP = "Mapping[Any, float]"
 # As words on the wire, as bool in Python
 _SWITCH = ("true", "false")
 
@@ -85,7 +86,7 @@ def stub_docstring(algorithm: Algorithm) -> str:
 
 def _annotation(one: Hyperparameter) -> str:
     words = one.choices if one.kind == "categorical" else one.words
-    parts = [] if one.kind == "categorical" else [_TYPES[one.kind]]
+    parts = [] if one.kind == "categorical" else [_MAP if one.is_map else _TYPES[one.kind]]
     if words == _SWITCH:
         parts.append("bool")
     if words:

@@ -15,6 +15,7 @@ ESTIMATORS = {
     "linear-learner": "LinearLearner",
     "kmeans": "KMeans",
     "pca": "PCA",
+    "svm": "SVM",
     "xgboost": "XGBoost",
 }
 

@@ -1,0 +1,1 @@
+"""Support vector machines: libsvm and liblinear, exact or approximated on many rows."""
