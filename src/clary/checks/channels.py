@@ -95,6 +95,12 @@ def _bad(
     """What is wrong, channels that have it, their setting, and words of the refusal."""
     batch = trainings.rows_of(trainings.first)
     yield "an empty file", {"train": b""}, PLAIN, ("train", "empty")
+    if batch.has_columns:
+        for what, changed, words in _bad_texts(
+            trainings, text_of(batch, CSV).decode().splitlines()
+        ):
+            yield what, {"train": "\n".join(changed).encode()}, PLAIN, ("part-0.csv", *words)
+        return
     yield "infinity", {"train": _with(batch, np.inf)}, PLAIN, ()
     if not trainings.algorithm.channel("train").missing:
         yield "NaN", {"train": _with(batch, np.nan)}, PLAIN, ()
@@ -120,9 +126,32 @@ def _bad_lines(lines: list[str]) -> Iterator[tuple[str, list[str], tuple[str, ..
     yield "a ragged row", [*lines[:4], ",".join(fifth[:-1]), *lines[5:]], ("line 5",)
 
 
+def _bad_texts(
+    trainings: Trainings, lines: list[str]
+) -> Iterator[tuple[str, list[str], tuple[str, ...]]]:
+    columns = trainings.algorithm.channel("train").columns
+    fifth = lines[4].split(",")
+    for at, column in enumerate(columns):
+        place, wrong = ("line 5", f"column {at + 1}"), "999.1.2.3"
+        emptied = ",".join([*fifth[:at], "", *fifth[at + 1 :]])
+        yield f"no {column.name}", [*lines[:4], emptied, *lines[5:]], place
+        if column.kind == "address":
+            changed = ",".join([*fifth[:at], wrong, *fifth[at + 1 :]])
+            yield "no address", [*lines[:4], changed, *lines[5:]], (*place, wrong)
+    yield "a ragged row", [*lines[:4], ",".join(fifth[:-1]), *lines[5:]], ("line 5",)
+    yield "one column more", [f"{line},1" for line in lines], ("line 1",)
+
+
 def _refused_rows(trainings: Trainings) -> Iterator[str]:
     """What the model says to rows of another width than its own."""
     model = trainings.of(trainings.first).model
+    if trainings.algorithm.inference.columns:
+        try:
+            model.predict(Batch(np.ones((3, model.width), dtype=np.float32)))
+        except CallerError as refused:
+            yield want_refused("numbers", str(refused), "strings")
+            return
+        raise Wrong("numbers were answered by a model of texts")
     for width in (WIDTH - 1, WIDTH + 1):
         try:
             model.predict(Batch(np.ones((3, width), dtype=np.float32)))

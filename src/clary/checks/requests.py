@@ -87,6 +87,9 @@ def _want_answered(model: Model, batch: Batch, asked: str, body: bytes) -> None:
 
 def _bodies(batch: Batch, content_type: str) -> Iterator[bytes]:
     """The same rows in the forms of a type, dense and, where it has that, sparse."""
+    if batch.has_columns:
+        yield from _text_bodies(batch, content_type)
+        return
     dense = [{"features": row} for row in batch.dense().tolist()]
     keys = list(range(batch.width))
     sparse = [
@@ -101,6 +104,19 @@ def _bodies(batch: Batch, content_type: str) -> Iterator[bytes]:
         yield text_of(batch, content_type)
         if content_type == RECORDIO:
             yield text_of(Batch(batch.sparse()), content_type)
+
+
+def _text_bodies(batch: Batch, content_type: str) -> Iterator[bytes]:
+    """Rows that are not numbers in the forms of a type."""
+    rows = list(zip(*(column.to_pylist() for column in batch.columns()), strict=True))
+    short = [{"features": row} for row in rows]
+    long = [{"data": {"features": {"values": row}}} for row in rows]
+    if content_type == JSON:
+        yield from (json.dumps({"instances": form}).encode() for form in (short, long))
+    elif content_type == JSONLINES:
+        yield from ("\n".join(map(json.dumps, form)).encode() for form in (short, long))
+    else:
+        yield text_of(batch, content_type)
 
 
 def _read(content_type: str, body: bytes, inference: Inference, shapes: Answers) -> Answers:

@@ -1,15 +1,21 @@
-"""Rows that the checks train on: three groups in six dimensions, made by a seeded rule."""
+"""Rows that the checks train on: three groups in six dimensions, made by a seeded rule.
+
+Where an algorithm's rows are not numbers, its columns hold texts and addresses of three groups.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from clary.codecs.batch import Batch
+from clary.codecs.columns import batch_of
+from clary.spec.columns import Column, ColumnKind
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -35,6 +41,23 @@ def rows(labels: str, count: int, seed: int = 0, first: int = 0) -> Batch:
     batch = Batch(features)
     label = _LABELS[labels](group, features)
     return batch if label is None else replace(batch, label=label.astype(np.float32))
+
+
+def column_rows(columns: Sequence[Column], count: int, seed: int = 0, first: int = 0) -> Batch:
+    """`count` rows from number `first` on: ten texts a group, and addresses of its network."""
+    draw = np.random.default_rng([seed, first])
+    group = draw.integers(0, _GROUPS, count)
+    values = [
+        [_CELLS[column.kind](int(one), draw.integers(0, 10, 3)) for one in group]
+        for column in columns
+    ]
+    return batch_of([pa.array(each, pa.string()) for each in values], columns)
+
+
+_CELLS: Mapping[ColumnKind, Callable[[int, Array], str]] = {
+    "text": lambda group, drawn: f"someone {group}{drawn[0]}",
+    "address": lambda group, drawn: f"{20 + 70 * group}.{drawn[0]}.{drawn[1]}.{drawn[2]}",
+}
 
 
 def _several(group: Array, features: Array) -> Array:

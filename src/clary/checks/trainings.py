@@ -12,7 +12,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from clary import settings
-from clary.checks.rows import rows
+from clary.checks.rows import column_rows, rows
 from clary.codecs.batch import Batch
 from clary.codecs.content_type import CSV, EXTENSIONS, parse_content_type
 from clary.codecs.formats import encode
@@ -121,7 +121,10 @@ class Trainings:
 
     def rows_of(self, example: Example, count: int = _HELD_OUT_ROWS) -> Batch:
         """Rows labelled as the example wants them; those for training differ from the others."""
-        return rows(example.labels, count, first=0 if count >= ROWS else 1)
+        first, columns = 0 if count >= ROWS else 1, self.algorithm.channel("train").columns
+        if columns:
+            return column_rows(columns, count, first=first)
+        return rows(example.labels, count, first=first)
 
     def _trained(
         self, example: Example, channels: Mapping[str, Batch | bytes], setting: Setting

@@ -8,19 +8,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.sparse import csr_array, vstack
 
 from clary.errors import CallerError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
-Features: TypeAlias = "Floats | csr_array"
+Features: TypeAlias = "Floats | csr_array | pa.RecordBatch"
 
 
 @dataclass(frozen=True)
 class Batch:
     """Rows, in order.
 
-    features: (rows, width) float32, dense and C-contiguous, or CSR.
+    features: (rows, width) float32, dense and C-contiguous, or CSR; or the columns of rows that are
+        not numbers, as Arrow has them.
     label: (rows,) float32, or (rows, label_size) where there are several label columns, or None.
     weights: (rows,) float32 or None, meaning 1.
     extras: further arrays of one entry a row, by name.
@@ -41,13 +43,18 @@ class Batch:
 
     @property
     def is_sparse(self) -> bool:
-        return not isinstance(self.features, np.ndarray)
+        return isinstance(self.features, csr_array)
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether the rows are not numbers."""
+        return isinstance(self.features, pa.RecordBatch)
 
     @property
     def nbytes(self) -> int:
         """Bytes of features and label held."""
         x = self.features
-        size = x.nbytes if isinstance(x, np.ndarray) else _csr_bytes(x)
+        size = _csr_bytes(x) if isinstance(x, csr_array) else x.nbytes
         return int(size) + (0 if self.label is None else int(self.label.nbytes))
 
     def dense(self) -> Floats:
@@ -59,6 +66,12 @@ class Batch:
     def sparse(self) -> csr_array:
         """The features as CSR; a copy only where they are dense."""
         return csr_array(self.features) if isinstance(self.features, np.ndarray) else self.features
+
+    def columns(self) -> list[pa.Array]:
+        """The columns of rows that are not numbers."""
+        assert isinstance(self.features, pa.RecordBatch)
+        found: list[pa.Array] = self.features.columns
+        return found
 
     def labels(self) -> Floats:
         """The label, which must be there.
@@ -112,6 +125,8 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 
 
 def _stacked(parts: Sequence[Features]) -> Features:
+    if isinstance(parts[0], pa.RecordBatch):
+        return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
     dense = [part for part in parts if isinstance(part, np.ndarray)]
     if len(dense) == len(parts):
         return np.concatenate(dense)

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from clary.codecs import csv_faults, csv_rows, lines
+from clary.codecs import csv_columns, csv_faults, csv_rows, lines
 from clary.codecs.batch import Batch, Floats
 from clary.codecs.csv_rows import BLANK, Layout, LineFault
 from clary.codecs.lines import Block
 from clary.codecs.reading import Reading
 from clary.codecs.rows import sound
-from clary.codecs.tables import batch_of, columns_of, tabular
+from clary.codecs.tables import batch_of, columns_of, peeked, tabular
 
 # pyarrow's cost for each column of a block is that of reading about as many numbers one by one
 _FEW_ROWS = 64
@@ -41,6 +41,9 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
         CallerError: names `name`, the line and the column (both from 1).
     """
     blocks = lines.blocks(stream, name)
+    if reading.columns:
+        yield from csv_columns.rows(blocks, name, reading.columns)
+        return
     for first in blocks:
         layout = csv_rows.layout_of(first, reading)
         if layout:
@@ -58,6 +61,10 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
     Raises:
         CallerError: rows have extras, for which there is no place, or not all one width.
     """
+    first, batches = peeked(batches)
+    if first and first.has_columns:
+        csv_columns.write(batches, out)
+        return
     for batch in tabular(batches, "text/csv"):
         step = max(1, _ENCODED_NUMBERS // batch.width)
         for start in range(0, batch.rows, step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,10 @@ def texts(batch: Batch) -> Iterator[bytes]:
         CallerError: rows have weights or more, for which there is no place.
     """
     batch.refuse_extras("JSON")
+    if batch.has_columns:
+        values = (column.to_pylist() for column in batch.columns())
+        yield from (json.dumps({"features": row}).encode() for row in zip(*values, strict=True))
+        return
     rows = max(1, _BLOCK_NUMBERS * batch.rows // max(1, batch.features.size))
     for start in range(0, batch.rows, rows):
         part = batch.slice(start, start + rows)

@@ -16,11 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic_core import from_json
 
+from clary.codecs import columns
 from clary.codecs.batch import Batch, Features, Floats
 from clary.codecs.rows import WIDEST, RowFault, RowRules, sparse_rows
 from clary.errors import CallerError
+from clary.spec.columns import Column
 
 _SHOWN_BYTES = 24
 _WORD_SO_FAR = re.compile(rb"[-+.\w]*$")
@@ -95,6 +98,8 @@ def rows(instances: Sequence[Any], rules: RowRules) -> Batch:
         RowFault: one of them is of no known variant, or breaks a rule.
     """
     tensors = [_tensor(instance, row) for row, instance in enumerate(instances)]
+    if rules.columns:
+        return _texts(tensors, rules.columns)
     rules.check_widths(np.array([tensor.width for tensor in tensors]))
     values = _floats([tensor.values for tensor in tensors], "value", rules.missing)
     features: Features
@@ -120,6 +125,19 @@ class _Tensor(NamedTuple):
     values: list[Any]
     keys: list[Any] | None
     width: int
+
+
+def _texts(tensors: Sequence[_Tensor], wanted: Sequence[Column]) -> Batch:
+    """Rows that are not numbers, in columns."""
+    for row, tensor in enumerate(tensors):
+        if tensor.keys is not None or tensor.width != len(wanted):
+            raise RowFault(row, f"must have {columns.named(wanted)}", tensor.width, "features")
+        for place, value in enumerate(tensor.values):
+            if type(value) not in {str, int}:
+                part = f"column {place + 1} ({wanted[place].name})"
+                raise RowFault(row, "must be a string", _shown(value), part)
+    values = (map(str, each) for each in zip(*(tensor.values for tensor in tensors), strict=True))
+    return columns.batch_of([pa.array(each, pa.string()) for each in values], wanted)
 
 
 def _tensor(instance: Any, row: int) -> _Tensor:

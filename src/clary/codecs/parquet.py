@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clary.codecs.batch import Batch, Floats, concatenate
+from clary.codecs.parquet_columns import ColumnTable
 from clary.codecs.reading import Reading
 from clary.codecs.rows import sound
-from clary.codecs.tables import batch_of, first_wrong, tabular
+from clary.codecs.tables import batch_of, first_wrong, peeked, tabular
 from clary.errors import CallerError
 
 Result = TypeVar("Result")
@@ -52,7 +53,7 @@ def decode(stream: BinaryIO, name: str, reading: Reading) -> Iterator[Batch]:
         file = _read(lambda: pq.ParquetFile(source, buffer_size=_BUFFER_BYTES), name)
         if not file.metadata.num_rows:
             return
-        table = _Table(_read(lambda: file.schema_arrow.names, name), name, reading)
+        table = _table(_read(lambda: file.schema_arrow.names, name), name, reading)
         step = min(_MOST_ROWS, max(1, _PIECE_BYTES // _read(lambda: _row_bytes(file), name)))
         pieces = _read(lambda: file.iter_batches(step), name)
         while (piece := _read(lambda: next(pieces, None), name)) is not None:
@@ -67,13 +68,21 @@ def encode(batches: Iterable[Batch], out: BinaryIO) -> None:
         CallerError: rows have extras, for which there is no place, or not all one width.
     """
     writer: Any = None
-    for group in _groups(tabular(batches, "application/x-parquet")):
+    first, batches = peeked(batches)
+    are_columns = first is not None and first.has_columns
+    for group in batches if are_columns else _groups(tabular(batches, "application/x-parquet")):
         table = _arrow_table(group)
         writer = writer or pq.ParquetWriter(out, table.schema)
         writer.write_table(table)
     if writer is None:
         raise CallerError.of("application/x-parquet", "must have at least one row")
     writer.close()
+
+
+def _table(names: list[str], name: str, reading: Reading) -> _Table | ColumnTable:
+    if reading.columns:
+        return ColumnTable(names, name, reading.columns)
+    return _Table(names, name, reading)
 
 
 class _Table:
@@ -284,6 +293,8 @@ def _groups(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 def _arrow_table(batch: Batch) -> Any:
+    if batch.has_columns:
+        return pa.Table.from_batches([batch.features])
     columns: dict[str, Floats] = {}
     if batch.label is not None and batch.label.ndim == 1:
         columns["label"] = batch.label

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clary.spec.columns import Column
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -13,12 +15,14 @@ class Reading:
     weights: the column after the labels is the row's weight (CSV, Parquet).
     width: features a row must have; None takes the first row's.
     missing: empty fields and NaN are values; otherwise they are faults, as infinities always are.
+    columns: what rows hold that are not numbers; there are no labels and weights beside them.
     """
 
     label_size: int = 1
     weights: bool = False
     width: int | None = None
     missing: bool = False
+    columns: tuple[Column, ...] = ()
 
     @property
     def lead(self) -> int:

@@ -50,6 +50,7 @@ class RowRules:
         self.width = reading.width
         self.label_size: int | None = None
         self.missing = reading.missing
+        self.columns = reading.columns
         self._like = "" if reading.width else " as the first row has"
 
     def check_widths(self, widths: _Integers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -45,6 +46,13 @@ def first_wrong(batch: Batch, missing: bool) -> tuple[int, int]:
         wrong[:, -batch.width - 1] |= batch.weights < 0
     row, column = divmod(int(np.argmax(wrong)), wrong.shape[1])
     return row, column
+
+
+def peeked(batches: Iterable[Batch]) -> tuple[Batch | None, Iterator[Batch]]:
+    """The first of the batches, if there is one, and all of them."""
+    rest = iter(batches)
+    first = next(rest, None)
+    return first, chain([first], rest) if first else rest
 
 
 def tabular(batches: Iterable[Batch], format_name: str) -> Iterator[Batch]:

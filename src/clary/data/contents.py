@@ -52,6 +52,7 @@ def reading_for(
         weights=weights and content_type.name == CSV,
         width=width,
         missing=spec.missing,
+        columns=spec.columns,
     )
 
 

@@ -63,7 +63,8 @@ def warm(model: Model, serving: Serving) -> None:
     inference = model.algorithm.inference
     answer_type(inference, None, serving)
     if CSV in inference.accepts:
-        answer(model, b"0" + b",0" * (model.width - 1), CSV, None, serving)
+        fields = [column.example for column in inference.columns] or ["0"] * model.width
+        answer(model, ",".join(fields).encode(), CSV, None, serving)
 
 
 def answers(
@@ -85,6 +86,7 @@ def answers(
         label_size=read.label_size(0),
         width=model.width,
         missing=model.algorithm.inference.missing,
+        columns=model.algorithm.inference.columns,
     )
     batches = _some(decode(stream, name, read, reading), name)
     pieces = _written(model, batches, written, serving)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clary.spec.columns import Column
+
 InputMode = Literal["File", "FastFile", "Pipe"]
 Distribution = Literal["FullyReplicated", "ShardedByS3Key"]
 Label = Literal["first", "none", "optional"]
@@ -17,7 +19,7 @@ class ChannelSpec:
     `label` says whether rows carry a label: `first` (supervised; text/csv defaults to one label
     column), `none` (unsupervised; a label is dropped), `optional` (used where it is there).
     `missing` allows empty and NaN features. `beyond` are content types that SageMaker's own image
-    does not take and Clary does.
+    does not take and Clary does. `columns` are those of rows that are not numbers.
     """
 
     name: str
@@ -29,6 +31,7 @@ class ChannelSpec:
     distribution: tuple[Distribution, ...] = ("FullyReplicated", "ShardedByS3Key")
     label: Label = "first"
     missing: bool = False
+    columns: tuple[Column, ...] = ()
     default_content_type: str = "application/x-recordio-protobuf"
 
     def describe(self) -> dict[str, Any]:
@@ -40,5 +43,6 @@ class ChannelSpec:
             "modes": list(self.modes),
             "distribution": list(self.distribution),
             "label": self.label,
+            "columns": [column.name for column in self.columns],
             "about": self.about,
         }

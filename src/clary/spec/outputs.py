@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clary.spec.columns import Column
+
 JSON = "application/json"
 JSONLINES = "application/jsonlines"
 RECORDIO = "application/x-recordio-protobuf"
@@ -37,7 +39,7 @@ class Inference:
     The first of `returns` is the answer to a request that accepts anything. `respond` names the
     writer of answers that have a form of their own, `module:function` with the signature
     `(model, batch, content_type, serving) -> bytes`. `empty_status` answers a request without a
-    body: 400, or 204 and no content.
+    body: 400, or 204 and no content. `columns` are those of rows that are not numbers.
     """
 
     outputs: tuple[Output, ...]
@@ -46,6 +48,7 @@ class Inference:
     json_top: str = "predictions"
     default_content_type: str = RECORDIO
     missing: bool = False
+    columns: tuple[Column, ...] = ()
     respond: str = ""
     empty_status: Literal[204, 400] = 400
 
