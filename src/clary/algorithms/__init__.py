@@ -21,6 +21,7 @@ CATALOGUE = {
     "linear-learner": "clary.algorithms.linear_learner.spec:ALGORITHM",
     "kmeans": "clary.algorithms.kmeans.spec:ALGORITHM",
     "pca": "clary.algorithms.pca.spec:ALGORITHM",
+    "knn": "clary.algorithms.knn.spec:ALGORITHM",
     "ipinsights": "clary.algorithms.ipinsights.spec:ALGORITHM",
     "svm": "clary.algorithms.svm.spec:ALGORITHM",
     "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,10 +19,10 @@ _MOST_CORNERS = 250
 _BINS, _MANY = 30, 1000
 
 
-def confusion(label: Array, predicted: Array, classes: int) -> Heatmap:
+def confusion(label: Array, predicted: Array, classes: int, names: Sequence[str] = ()) -> Heatmap:
     """Rows by class and predicted class; of many classes, the most frequent.
 
-    label, predicted: (rows,) whole numbers below `classes`.
+    label, predicted: (rows,) whole numbers below `classes`. names: of the classes, else numbers.
     """
     counts = np.bincount(label.astype(np.intp), minlength=classes)
     shown = np.sort(np.argsort(-counts, kind="stable")[:_MOST_CLASSES])
@@ -31,11 +32,11 @@ def confusion(label: Array, predicted: Array, classes: int) -> Heatmap:
     both = (rows >= 0) & (columns >= 0)
     table = np.zeros((len(shown), len(shown)))
     np.add.at(table, (rows[both], columns[both]), 1)
-    names, left_out = [str(one) for one in shown], classes - len(shown)
+    told, left_out = [names[one] if names else str(one) for one in shown], classes - len(shown)
     return Heatmap(
         "Confusion matrix",
-        names,
-        names,
+        told,
+        told,
         table.tolist(),
         "predicted class",
         "true class",

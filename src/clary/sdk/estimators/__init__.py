@@ -15,6 +15,7 @@ ESTIMATORS = {
     "linear-learner": "LinearLearner",
     "kmeans": "KMeans",
     "pca": "PCA",
+    "knn": "KNN",
     "svm": "SVM",
     "xgboost": "XGBoost",
 }

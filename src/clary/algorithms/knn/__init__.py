@@ -1,0 +1,1 @@
+"""K-nearest neighbors: classification and regression by the most similar rows of a sample."""

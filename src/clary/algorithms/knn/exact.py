@@ -1,0 +1,124 @@
+"""Exact search over all rows of a sample: by products over blocks of rows, or in a tree.
+
+|x - y|² = |x|² + |y|² - 2 x·y: a matrix product gives many distances at once, but rounded. It only
+rules out rows that are surely too far; distances to the others are computed anew. So answers do
+not depend on the way, which is chosen by how many rows the tree has to look at.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+
+from clary.algorithms.knn.nearest import Doubles, Floats, Integers, settle, sift
+from clary.algorithms.knn.tree import Tree, planted, search
+from clary.errors import CallerError
+
+_BLOCK_ROWS, _QUERIES = 2048, 256
+# How many rows are tried on the tree, and of how few or wide ones there is none
+_TRIED, _FEWEST_ROWS, _WIDEST = 64, 512, 128
+# Shares of the rows that the tree may look at and be quicker than products: of many queries at a
+# time, and of few, for which products take in all rows from memory
+_MANY, _FEW, _FEW_QUERIES = 0.04, 0.25, 8
+_UNIT = 2.0**-24
+
+
+class Exact:
+    """The rows of a sample, searched exhaustively or as if they were.
+
+    rows: (n, width). product: whether nearness is the inner product; else it is distance.
+    """
+
+    def __init__(self, rows: Floats, *, product: bool) -> None:
+        self.rows = rows
+        self._product = product
+        self._lock = Lock()
+
+    def search(self, queries: Floats, k: int) -> tuple[Doubles, Integers]:
+        """The k nearest of each query, both (queries, k), the nearest first.
+
+        Distances are squared, or negative inner products. Of equal ones the earlier row is first.
+        """
+        distances = np.full((len(queries), k), np.inf)
+        places = np.full((len(queries), k), -1, dtype=np.int64)
+        with self._lock:
+            tree, seen = self._grown
+        if tree is not None and (seen <= _MANY or len(queries) <= _FEW_QUERIES):
+            search(tree, queries, distances, places)
+        else:
+            self._multiply(queries, distances, places)
+        return distances, places
+
+    @cached_property
+    def _grown(self) -> tuple[Tree | None, float]:
+        """The tree, if it is ever quicker, and the share of the rows that it looks at."""
+        count, width = self.rows.shape
+        if self._product or count < _FEWEST_ROWS or width > _WIDEST:
+            return None, 1.0
+        tree = planted(self.rows)
+        tried = self.rows[np.linspace(0, count - 1, _TRIED).astype(np.intp)]
+        distances = np.full((_TRIED, min(10, count)), np.inf)
+        places = np.full(distances.shape, -1, dtype=np.int64)
+        seen = search(tree, tried, distances, places) / (_TRIED * count)
+        return (tree if seen <= _FEW else None), seen
+
+    @cached_property
+    def _centered(self) -> tuple[Floats, Floats, Floats]:
+        """A point near the rows, (width,); the rows seen from there; their floors, (n,).
+
+        Inner products have no center of their own: theirs is 0, and the rows are as they are.
+        """
+        rows = self.rows
+        center = np.zeros(rows.shape[1], np.float32)
+        if not self._product:
+            center = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        near = rows if self._product else rows - center
+        sure = -self._slack / 2 if self._product else 1 - self._slack
+        return center, near, (sure * _squares(near)).astype(np.float32)
+
+    @property
+    def _slack(self) -> float:
+        """By how much of |x|² + |y|² a rounded distance may be off.
+
+        A product of width terms is off by width units of |x| |y| at most; the rest is for centering
+        and for what is rounded afterwards. N. Higham, "Accuracy and stability of numerical
+        algorithms", 2002, chapter 3.
+        """
+        return float(self.rows.shape[1] + 16) * _UNIT
+
+    def _multiply(self, queries: Floats, distances: Doubles, places: Integers) -> None:
+        with self._lock:
+            center, near, floors = self._centered
+        for begin in range(0, len(queries), _QUERIES):
+            some = slice(begin, begin + _QUERIES)
+            asked = queries[some]
+            seen: Floats = asked - center
+            sure = -self._slack / 2 if self._product else 1 - self._slack
+            lengths = sure * _squares(seen)
+            for first in range(0, len(near), _BLOCK_ROWS):
+                block = slice(first, first + _BLOCK_ROWS)
+                products: Floats = seen @ near[block].T
+                factor = 1.0 if self._product else 2.0
+                sift(
+                    products, floors[block], lengths, factor, asked, self.rows[block], first,
+                    distances[some], places[some],
+                )  # fmt: skip
+        settle(distances, places)
+
+
+def _squares(rows: Floats) -> Doubles:
+    """(rows,), each row's squared length; added up in float64 without a copy of all rows.
+
+    Raises:
+        CallerError: float32 does not hold them.
+    """
+    squares: Doubles = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    if len(squares) and not squares.max() < np.finfo(np.float32).max / 8:
+        raise CallerError.of(
+            "features",
+            "numbers must be below 1e17, so that float32 holds their squares",
+            remedy="Bring the features to a common scale.",
+        )
+    return squares
