@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows, benign = load_breast_cancer(return_X_y=True)
     _write(folder / "tumors.csv", np.column_stack([benign, rows]))
     _write(folder / "tumors-rows.csv", rows)
+    lines = [json.dumps({"features": row}) for row in rows.tolist()]
+    (folder / "tumors-rows.jsonl").write_text("\n".join(lines) + "\n")
     return folder
 
 
@@ -30,6 +33,11 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "kmeans": ("iris.csv", "k=3"),
         "pca": ("iris.csv", "num_components=2"),
         "linear-learner": ("tumors.csv", "predictor_type=binary_classifier", "num_models=2"),
+        "factorization-machines": (
+            "tumors.csv",
+            "predictor_type=binary_classifier",
+            "num_factors=2",
+        ),
         "xgboost": ("tumors.csv", "num_round=3", "objective=binary:logistic"),
     }
     for name, (file, *hyperparameters) in trainings.items():

@@ -24,8 +24,10 @@ ROWS = {
     "kmeans": "iris.csv",
     "pca": "iris.csv",
     "linear-learner": "tumors-rows.csv",
+    "factorization-machines": "tumors-rows.jsonl",
     "xgboost": "tumors-rows.csv",
 }
+TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines"}
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def test_predict_writes_what_the_endpoint_answers(
         endpoint.request("GET", "/ping")
         assert endpoint.getresponse().read() == b""
         for accept in inference.returns:
-            headers = {"Content-Type": "text/csv", "Accept": accept}
+            headers = {"Content-Type": TYPES[rows.suffix], "Accept": accept}
             endpoint.request("POST", "/invocations", rows.read_bytes(), headers)
             answer = endpoint.getresponse()
             body = answer.read()
@@ -141,6 +143,7 @@ def test_evaluate_takes_a_content_type(data: Path, models: dict[str, Path]) -> N
         ("kmeans", {"k", "features", "centers"}),
         ("pca", {"num_components", "components", "singular_values"}),
         ("linear-learner", {"coefficients", "bias", "threshold"}),
+        ("factorization-machines", {"bias", "largest_weights", "longest_vectors"}),
         ("xgboost", {"objective", "rounds", "importances"}),
     ],
 )

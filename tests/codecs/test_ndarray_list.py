@@ -17,6 +17,16 @@ HEAD = struct.pack("<3Q", 0x112, 0, 1)
 NO_NAMES = struct.pack("<Q", 0)
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 ONES = np.ones((2, 3), "<f4")
+# As MXNet 1.9.1 writes rows 1 and 3 of five
+ROW_SPARSE = b"".join(
+    [
+        HEAD,
+        struct.pack("<Iii2qi2q", V2, 1, 2, 2, 3, 2, 5, 3),
+        struct.pack("<3iiiq", 1, 0, 0, 6, 1, 2),
+        struct.pack("<6f2q", 1, 2, 3, 4, 5, 6, 1, 3),
+        NO_NAMES,
+    ]
+)
 
 
 def _fault(data: bytes) -> str:
@@ -103,6 +113,11 @@ def test_a_scalar_of_version_3_is_read() -> None:
     assert found == np.float32(2.5)
 
 
+def test_rows_alone_are_read_as_the_whole_array() -> None:
+    [found] = loads(ROW_SPARSE, "x")
+    np.testing.assert_array_equal(found, [[0, 0, 0], [1, 2, 3], [0, 0, 0], [4, 5, 6], [0, 0, 0]])
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -110,7 +125,12 @@ def test_a_scalar_of_version_3_is_read() -> None:
         (b"not an array list", "must begin as an MXNet NDArray list, got '6e 6f 74"),
         (HEAD[:-1], "must hold the number of arrays"),
         (struct.pack("<3Q", 0x112, 0, 2**63), "must hold an array's version"),
-        (HEAD + struct.pack("<Ii", V2, 1), "must hold dense arrays, got 'storage type 1'"),
+        (HEAD + struct.pack("<Ii", V2, 2), "dense or by rows, got 'storage type 2'"),
+        (ROW_SPARSE.replace(struct.pack("<2q", 1, 3), struct.pack("<2q", 1, 5)), "of shape (5, 3)"),
+        (
+            ROW_SPARSE.replace(struct.pack("<2q", 1, 3), struct.pack("<2q", -1, 3)),
+            "of shape (5, 3)",
+        ),
         (HEAD + struct.pack("<Iii", V2, 0, 2**31 - 1), "at most 32 dimensions"),
         (HEAD + struct.pack("<Iii", V2, 0, -5), "at most 32 dimensions"),
         (HEAD + struct.pack("<Iiiq", V2, 0, 1, -1) + bytes(12), "of a sensible shape"),

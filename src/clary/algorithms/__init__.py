@@ -23,6 +23,7 @@ CATALOGUE = {
     "pca": "clary.algorithms.pca.spec:ALGORITHM",
     "knn": "clary.algorithms.knn.spec:ALGORITHM",
     "ipinsights": "clary.algorithms.ipinsights.spec:ALGORITHM",
+    "factorization-machines": "clary.algorithms.factorization_machines.spec:ALGORITHM",
     "svm": "clary.algorithms.svm.spec:ALGORITHM",
     "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",
 }

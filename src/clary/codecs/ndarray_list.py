@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ Arrays: TypeAlias = dict[str, Array] | list[Array]
 
 _LIST = 0x112
 _VERSION_1, _VERSION_2, _VERSION_3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-_DENSE = 0
+_DENSE, _ROW_SPARSE = 0, 1
 _CPU, _DEVICE_ID = 1, 0
 # MXNet's type flags, in their order
 _DTYPES = tuple(np.dtype(name) for name in ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8"))
@@ -49,15 +49,22 @@ def read(path: Path) -> Arrays:
 
 def dumps(arrays: Mapping[str, Array] | Sequence[Array]) -> bytes:
     """The arrays as bytes, each of version 2 and of one dimension at least."""
+    return b"".join(pieces(arrays))
+
+
+def pieces(arrays: Mapping[str, Array] | Sequence[Array]) -> Iterator[bytes | memoryview]:
+    """What `dumps` gives, piece by piece: large arrays are not copied."""
     named: Mapping[str, Array] = arrays if isinstance(arrays, Mapping) else {}
     values: Sequence[Array] = [] if isinstance(arrays, Mapping) else arrays
-    parts = [struct.pack("<3Q", _LIST, 0, len(arrays))]
-    parts += [_dumped(array) for array in [*values, *named.values()]]
-    parts.append(struct.pack("<Q", len(named)))
+    yield struct.pack("<3Q", _LIST, 0, len(arrays))
+    for array in [*values, *named.values()]:
+        yield _head(array)
+        contiguous = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        yield contiguous.reshape(-1).view(np.uint8).data
+    yield struct.pack("<Q", len(named))
     for name in named:
         text = name.encode()
-        parts += [struct.pack("<Q", len(text)), text]
-    return b"".join(parts)
+        yield struct.pack("<Q", len(text)) + text
 
 
 def loads(data: bytes, name: str) -> Arrays:
@@ -86,14 +93,13 @@ def loads(data: bytes, name: str) -> Arrays:
     return dict(zip(names, arrays, strict=True))
 
 
-def _dumped(array: Array) -> bytes:
+def _head(array: Array) -> bytes:
     dtype = array.dtype.newbyteorder("<")
     shape = array.shape
     if dtype not in _DTYPES or not shape:
         raise TypeError(f"no NDArray holds {array.dtype} of shape {shape}")
     head = struct.pack(f"<IiI{len(shape)}q", _VERSION_2, _DENSE, len(shape), *shape)
-    head += struct.pack("<3i", _CPU, _DEVICE_ID, _DTYPES.index(dtype))
-    return head + np.ascontiguousarray(array, dtype).tobytes()
+    return head + struct.pack("<3i", _CPU, _DEVICE_ID, _DTYPES.index(dtype))
 
 
 class _Reader:
@@ -106,15 +112,15 @@ class _Reader:
         (version,) = self.numbers("<I", "an array's version")
         if version in {_VERSION_2, _VERSION_3}:
             (storage,) = self.numbers("<i", "a storage type")
+            if storage == _ROW_SPARSE:
+                return self._row_sparse(version)
             if storage != _DENSE:
-                raise self.fault("must hold dense arrays", f"storage type {storage}")
+                raise self.fault("must hold arrays dense or by rows", f"storage type {storage}")
         shape = self._shape(version)
         if shape is None:
             return np.empty(0, np.float32)
-        *_, flag = self.numbers("<3i", "a device and an element type")
-        if not 0 <= flag < len(_DTYPES):
-            raise self.fault(f"must hold elements of a type from 0 to {len(_DTYPES) - 1}", flag)
-        return self._elements(_DTYPES[flag], shape)
+        self.numbers("<2i", "a device")
+        return self._elements(self._dtype(), shape)
 
     def text(self) -> str:
         (length,) = self.numbers("<Q", "the length of a name")
@@ -128,6 +134,28 @@ class _Reader:
 
     def fault(self, rule: str, got: object) -> CallerError:
         return CallerError.of(f"{self._name}, byte {self.at}", rule, got)
+
+    def _row_sparse(self, version: int) -> Array:
+        """Rows of which those that are not there are 0: theirs, and then their numbers."""
+        stored, shape = self._shape(version), self._shape(version)
+        if shape is None:
+            return np.empty(0, np.float32)
+        self.numbers("<2i", "a device")
+        dtype, kind, counted = self._dtype(), self._dtype(), self._shape(version)
+        rows = self._elements(dtype, stored or (0, *shape[1:]))
+        places = self._elements(kind, counted or (0,))
+        fits = rows.shape[1:] == shape[1:] and places.shape == rows.shape[:1]
+        if not fits or not ((places >= 0) & (places < shape[0])).all():
+            raise self.fault(f"must hold rows of an array of shape {shape}", rows.shape)
+        whole = np.zeros(shape, dtype)
+        whole[places] = rows
+        return whole
+
+    def _dtype(self) -> np.dtype[Any]:
+        (flag,) = self.numbers("<i", "an element type")
+        if not 0 <= flag < len(_DTYPES):
+            raise self.fault(f"must hold elements of a type from 0 to {len(_DTYPES) - 1}", flag)
+        return _DTYPES[flag]
 
     def _shape(self, version: int) -> tuple[int, ...] | None:
         """The shape; None for an array that was never filled, behind which nothing follows."""

@@ -15,8 +15,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from clary.codecs.batch import Batch
+from clary.errors import Fault
 from clary.kit.model import Model
-from clary.sdk.estimator import Estimator
+from clary.sdk.estimator import Estimator, InvalidInput
 from clary.sdk.rows import labels_of, weights_of
 
 Target: TypeAlias = Literal["binary", "multiclass", "multilabel", "number"]
@@ -30,8 +31,8 @@ class Supervised(Estimator):
     """Predicts a label: a class of `classes_` or a number."""
 
     classes_: npt.NDArray[Any]
-    # The hyperparameter that tells how many classes there are
-    _count: ClassVar[str]
+    # The hyperparameter that tells how many classes there are, of those that have one
+    _count: ClassVar[str] = ""
 
     def fit(
         self,
@@ -98,6 +99,8 @@ class Supervised(Estimator):
     def _hyperparameters(self) -> dict[str, Any]:
         """The classes are those of y; some of those announced may lack in a part of the rows."""
         given = super()._hyperparameters()
+        if not self._count:
+            return given
         announced = given[self._count]
         if self._target() == "multiclass" and (announced is None or isinstance(announced, int)):
             found = max(2, len(self.classes_))
@@ -110,6 +113,8 @@ class Supervised(Estimator):
         train = self._labelled(X, y, fitting=True)
         batches = {"train": replace(train, weights=weights_of(sample_weight, train.features))}
         if validation is not None:
+            if "validation" not in {channel.name for channel in self.algorithm.channels}:
+                raise InvalidInput(Fault("validation", f"{type(self).__name__} has no use for it"))
             rows, labels = validation
             batches["validation"] = self._labelled(rows, labels, fitting=False)
         return batches

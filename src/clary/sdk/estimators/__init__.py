@@ -16,6 +16,7 @@ ESTIMATORS = {
     "kmeans": "KMeans",
     "pca": "PCA",
     "knn": "KNN",
+    "factorization-machines": "FactorizationMachines",
     "svm": "SVM",
     "xgboost": "XGBoost",
 }

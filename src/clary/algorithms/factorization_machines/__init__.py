@@ -1,0 +1,1 @@
+"""Factorization machines: pairs of sparse features, after SageMaker's built-in of the same name."""
