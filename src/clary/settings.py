@@ -254,7 +254,10 @@ def child_environment(**added: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Serving:
-    """What SageMaker sets for a serving container."""
+    """What SageMaker sets for a serving container.
+
+    update: models that can learn from the rows they answer: CLARY_UPDATE, not SageMaker's.
+    """
 
     port: int
     batch: bool
@@ -265,6 +268,7 @@ class Serving:
     inference_output: tuple[str, ...]
     ensemble: bool
     multi_model: bool
+    update: bool = False
 
 
 def serving() -> Serving:
@@ -286,6 +290,7 @@ def serving() -> Serving:
         inference_output=tuple(name for name in chosen.split(",") if name),
         ensemble=os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() != "false",
         multi_model=_flag("SAGEMAKER_MULTI_MODEL"),
+        update=_flag("CLARY_UPDATE"),
     )
 
 

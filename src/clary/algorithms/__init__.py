@@ -25,6 +25,7 @@ CATALOGUE = {
     "ipinsights": "clary.algorithms.ipinsights.spec:ALGORITHM",
     "factorization-machines": "clary.algorithms.factorization_machines.spec:ALGORITHM",
     "svm": "clary.algorithms.svm.spec:ALGORITHM",
+    "randomcutforest": "clary.algorithms.randomcutforest.spec:ALGORITHM",
     "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ class Trainings:
         sources = []
         for name, contents in channels.items():
             kind = dict(setting.types).get(name, self.usual_type)
+            contents = self._as_labelled(name, contents)
             write(place / name, contents, kind)
             told = _with_label_size(kind, contents) if setting.told else None
             sources.append(self._source(place / name, name, told, setting))
@@ -140,11 +141,18 @@ class Trainings:
             sources.append(Source(MODEL, str(setting.model)))
         return self._launched(example, sources, place / "output", setting)
 
+    def _as_labelled(self, name: str, contents: Batch | bytes) -> Batch | bytes:
+        """Rows without their label where the channel takes none."""
+        known = {one.name: one.label for one in self.algorithm.channels}
+        if isinstance(contents, bytes) or known.get(name) != "none":
+            return contents
+        return replace(contents, label=None)
+
     def _source(self, folder: Path, name: str, told: str | None, setting: Setting) -> Source:
-        distribution: Distribution = "FullyReplicated"
+        distribution: Distribution = "ShardedByS3Key" if setting.hosts > 1 else "FullyReplicated"
         known = {one.name: one for one in self.algorithm.channels}
-        if setting.hosts > 1 and "ShardedByS3Key" in known[name].distribution:
-            distribution = "ShardedByS3Key"
+        if name in known and distribution not in known[name].distribution:
+            distribution = known[name].distribution[0]
         mode = setting.input_mode
         return Source(name, str(folder), "S3Prefix", mode, distribution, content_type=told)
 

@@ -61,6 +61,8 @@ def evaluate(model: Path, test: str, content_type: str | None, as_json: bool) ->
     spec = _scored_channel(loaded.algorithm)
     with opened(test, spec, content_type, loaded.width) as channel:
         scores = loaded.evaluate(channel)
+    for remark in loaded.remarks():
+        click.echo(remark, err=True)
     if as_json:
         return answer_json({"metrics": scores})
     return answer_table(("metric", "value"), [(name, shown(v)) for name, v in scores.items()])

@@ -15,7 +15,7 @@ from clary.cli.terminal import answer, answer_json, answer_table, shown
 from clary.data.sources import Source
 from clary.errors import CallerError
 from clary.runtime.launch import Trained, Training, launch
-from clary.spec.channels import InputMode
+from clary.spec.channels import ChannelSpec, Distribution, InputMode
 from clary.spec.hyperparameters import INTERNAL
 from clary.spec.render import help_text
 
@@ -120,19 +120,25 @@ def _sources(
 ) -> list[Source]:
     """The channels; with several hosts each gets its share of what may be shared out."""
     named, common = _content_types(content_types, paths)
-    sharded = {
-        one.name for one in declaration(algorithm).channels if "ShardedByS3Key" in one.distribution
-    }
+    declared = {one.name: one for one in declaration(algorithm).channels}
     return [
         Source(
             name,
             path,
             input_mode="File" if name == "model" else input_mode,
-            distribution="ShardedByS3Key" if hosts > 1 and name in sharded else "FullyReplicated",
+            distribution=_distribution(declared.get(name), hosts),
             content_type=None if name == "model" else named.get(name, common),
         )
         for name, path in paths.items()
     ]
+
+
+def _distribution(channel: ChannelSpec | None, hosts: int) -> Distribution:
+    """Shares where there are several hosts, or where the channel comes in shares only."""
+    if channel is None:
+        return "FullyReplicated"
+    wanted: Distribution = "ShardedByS3Key" if hosts > 1 else "FullyReplicated"
+    return wanted if wanted in channel.distribution else channel.distribution[0]
 
 
 def _content_types(

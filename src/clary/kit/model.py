@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -44,6 +44,13 @@ class Model(ABC):
             CallerError: the rows do not fit the model.
         """
 
+    def following(self) -> Model:
+        """A model for the rows of one stream, which come in order over several calls of `predict`.
+
+        It is the model itself where each row's answer depends on that row alone.
+        """
+        return self
+
     @abstractmethod
     def evaluate(self, channel: Channel) -> dict[str, float]:
         """The scores of the `test:` metrics on labelled rows (or rows, if unsupervised).
@@ -79,6 +86,10 @@ class Model(ABC):
     def metric_fields(self) -> Mapping[str, Any]:
         """What the log lines of the test metrics need beside the value (`objective`, …)."""
         return {}
+
+    def remarks(self) -> Sequence[str]:
+        """What is to be said of the rows that were evaluated last, beside the scores."""
+        return ()
 
     def figures(self, held_out: Batch | None) -> list[Figure]:
         """What the report page shows of the model; `held_out` are rows it may be tried on."""

@@ -64,7 +64,8 @@ def warm(model: Model, serving: Serving) -> None:
     answer_type(inference, None, serving)
     if CSV in inference.accepts:
         fields = [column.example for column in inference.columns] or ["0"] * model.width
-        answer(model, ",".join(fields).encode(), CSV, None, serving)
+        asked = replace(serving, update=False)
+        answer(model, ",".join(fields).encode(), CSV, None, asked)
 
 
 def answers(
@@ -89,7 +90,7 @@ def answers(
         columns=model.algorithm.inference.columns,
     )
     batches = _some(decode(stream, name, read, reading), name)
-    pieces = _written(model, batches, written, serving)
+    pieces = _written(model.following(), batches, written, serving)
     return _parted(pieces) if written.name in {CSV, JSONLINES} else pieces
 
 

@@ -188,6 +188,8 @@ def _check_widths(channels: Mapping[str, Channel]) -> None:
 def _report_scores(run: Run[Any], scores: Mapping[str, float], model: Model) -> None:
     for name, value in scores.items():
         run.report(name, value, **model.metric_fields())
+    for remark in model.remarks():
+        run.log(remark)
     for name, value in scores.items():
         run.log(f"#test_score ({run.cluster.host}) : {(name.removeprefix('test:'), float(value))}")
 

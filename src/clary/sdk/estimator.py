@@ -85,7 +85,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, batches: Mapping[str, Batch]) -> Self:
         channels = {name: MemoryChannel(name, batch) for name, batch in batches.items()}
-        with _value_errors(lonely=batches["train"].rows == 1):
+        with value_errors(lonely=batches["train"].rows == 1):
             self._run(channels)
         return self
 
@@ -123,7 +123,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> Outputs:
         check_is_fitted(self)
         batch = self._rows(X)
-        with _value_errors():
+        with value_errors():
             return self.model_.predict(batch)
 
     def _hyperparameters(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class InvalidInput(CallerError, ValueError):
 
 
 @contextmanager
-def _value_errors(lonely: bool = False) -> Iterator[None]:
+def value_errors(lonely: bool = False) -> Iterator[None]:
     """Refusals as `InvalidInput`; of a lonely row scikit-learn wants to hear so."""
     try:
         yield

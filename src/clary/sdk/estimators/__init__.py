@@ -18,6 +18,7 @@ ESTIMATORS = {
     "knn": "KNN",
     "factorization-machines": "FactorizationMachines",
     "svm": "SVM",
+    "randomcutforest": "RandomCutForest",
     "xgboost": "XGBoost",
 }
 
