@@ -26,6 +26,7 @@ CATALOGUE = {
     "factorization-machines": "clary.algorithms.factorization_machines.spec:ALGORITHM",
     "svm": "clary.algorithms.svm.spec:ALGORITHM",
     "randomcutforest": "clary.algorithms.randomcutforest.spec:ALGORITHM",
+    "tsne": "clary.algorithms.tsne.spec:ALGORITHM",
     "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",
 }
 

@@ -69,9 +69,10 @@ class Decoder:
         self._contents = contents
         self._first: tuple[str, int] | None = None
         self.content_type = _settled(channel, contents, head, name)
-        self._reading = reading_for(
-            contents.spec, self.content_type, contents.width, contents.weights
-        )
+        reading = reading_for(contents.spec, self.content_type, contents.width, contents.weights)
+        if contents.spec.label == "optional" and self.content_type.name == LIBSVM:
+            reading = replace(reading, label_size=reading.label_size and _starts_bare(head))
+        self._reading = reading
 
     @property
     def lacks_width(self) -> bool:
@@ -109,6 +110,12 @@ class Decoder:
                 f"rows must have as many features as those of {first_name}, {width}",
                 block.width,
             )
+
+
+def _starts_bare(head: bytes) -> int:
+    """1 if the first row of libsvm begins with a token without a colon, its label; else 0."""
+    tokens = next((line.split() for line in head.splitlines() if line.split(b"#")[0].strip()), [])
+    return int(bool(tokens) and b":" not in tokens[0])
 
 
 def _settled(channel: str, contents: Contents, head: bytes, name: str) -> ContentType:

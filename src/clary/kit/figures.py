@@ -67,7 +67,8 @@ class Heatmap:
 class Points:
     """A cloud of points; `group` colors them, `hover` says what a point is.
 
-    diagonal: a dashed line where y is x. level: a dashed line at y.
+    diagonal: a dashed line where y is x. level: a dashed line at y. most: so many are drawn, evenly
+    among them.
     """
 
     title: str
@@ -79,6 +80,7 @@ class Points:
     hover: Sequence[str] = field(default_factory=tuple)
     diagonal: bool = False
     level: float | None = None
+    most: int = 1000
     caption: str = ""
 
 

@@ -34,7 +34,8 @@ _FOOT = HEIGHT - BOTTOM
 _MOST_MARKS = 25
 _MOST_TIPS = 160
 _AROUND = 0.04
-_MOST_POINTS = 1000
+# A point's radius where it is one of so many
+_RADII = ((1000, 3), (3000, 2.2), (math.inf, 1.6))
 _LONGEST_NAME, _LONGEST_ROW = 26, 18
 # Above this many cells, empty ones are not drawn
 _MANY_CELLS = 400
@@ -73,7 +74,8 @@ def _points(figure: Points) -> str:
     groups = sorted(set(figure.group), key=_in_order)
     hues = {name: index % COLORS for index, name in enumerate(groups)}
     parts = [upright(up, up.room), across(flat), *_guides(figure, flat.scale, up.scale)]
-    step = max(1, math.ceil(len(figure.x) / _MOST_POINTS))
+    step = max(1, math.ceil(len(figure.x) / figure.most))
+    radius = _radius(len(figure.x) / step)
     for i in range(0, len(figure.x), step):
         x, y = figure.x[i], figure.y[i]
         words = [figure.hover[i]] if figure.hover else []
@@ -82,7 +84,7 @@ def _points(figure: Points) -> str:
         place = f'cx="{flat.scale.at(x):.1f}" cy="{up.scale.at(y):.1f}"'
         said = tip(": ".join([*words, f"{label(x)}, {label(y)}"]))
         if math.isfinite(x) and math.isfinite(y):
-            parts.append(f'<circle class="dot c{hue}" {place} r="3"{said}/>')
+            parts.append(f'<circle class="dot c{hue}" {place} r="{radius}"{said}/>')
     return svg(parts, figure.title) + legend([(f"k{hue}", name) for name, hue in hues.items()])
 
 
@@ -260,9 +262,16 @@ def _cell(
     )
 
 
+def _radius(points: float) -> float:
+    return next(radius for most, radius in _RADII if points <= most)
+
+
 def _in_order(name: str) -> tuple[float, str]:
-    """Numbers by value, before words."""
-    return (float(name), "") if name.isdecimal() else (math.inf, name)
+    """By the number at the beginning, before words."""
+    try:
+        return float(name.split(" ", 1)[0]), name
+    except ValueError:
+        return math.inf, name
 
 
 def _finite(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:

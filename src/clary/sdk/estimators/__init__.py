@@ -19,6 +19,7 @@ ESTIMATORS = {
     "factorization-machines": "FactorizationMachines",
     "svm": "SVM",
     "randomcutforest": "RandomCutForest",
+    "tsne": "TSNE",
     "xgboost": "XGBoost",
 }
 

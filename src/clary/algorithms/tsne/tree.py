@@ -1,0 +1,128 @@
+"""Points of a map in nested boxes, so that far ones can be taken together.
+
+J. Barnes and P. Hut, "A hierarchical O(N log N) force-calculation algorithm" (1986).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from clary.kit.kernels import kernel
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+_LEAF_POINTS = 8
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Boxes, each before those inside it.
+
+    points: (count, dimensions), so ordered that a box's are points[starts : ends].
+    centers: (boxes, dimensions), means of the points. widths: of the longest side.
+    following: the first box that is not inside; a leaf's is the next one.
+    """
+
+    points: Doubles
+    starts: Integers
+    ends: Integers
+    centers: Doubles
+    widths: Doubles
+    following: Integers
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """What kernels take."""
+        return (
+            self.points,
+            self.starts,
+            self.ends,
+            self.centers,
+            self.widths,
+            self.following,
+        )
+
+
+def grown(points: Doubles) -> Tree:
+    """The boxes of some points, (count, dimensions)."""
+    count, dimensions = points.shape
+    most = 2 * count
+    order = np.arange(count)
+    starts, ends, parents = (np.zeros(most, np.int64) for _ in range(3))
+    centers, widths = np.zeros((most, dimensions)), np.zeros(most)
+    boxes = _grow(points, order, starts, ends, parents, centers, widths)
+    return Tree(
+        points[order],
+        starts[:boxes],
+        ends[:boxes],
+        centers[:boxes],
+        widths[:boxes],
+        _following(parents[:boxes]),
+    )
+
+
+@kernel
+def _grow(
+    points: Doubles,
+    order: Integers,
+    starts: Integers,
+    ends: Integers,
+    parents: Integers,
+    centers: Doubles,
+    widths: Doubles,
+) -> int:
+    """Fill in the boxes and order the points; how many boxes there are.
+
+    Each box hugs its points, so that cutting it in the middle leaves none as it was.
+    """
+    count, dimensions = points.shape
+    waiting = np.zeros((count + 2**dimensions, 3), np.int64)
+    waiting[0] = (0, count, -1)
+    height, boxes = 1, 0
+    low, high = np.empty(dimensions), np.empty(dimensions)
+    corner, sorted_ = np.empty(count, np.int64), np.empty(count, np.int64)
+    while height:
+        height -= 1
+        start, end, parent = waiting[height]
+        box = boxes
+        boxes += 1
+        starts[box], ends[box], parents[box] = start, end, parent
+        low[:], high[:] = np.inf, -np.inf
+        for i in range(start, end):
+            for d in range(dimensions):
+                value = points[order[i], d]
+                centers[box, d] += value / (end - start)
+                low[d], high[d] = min(low[d], value), max(high[d], value)
+        widths[box] = (high - low).max()
+        if end - start <= _LEAF_POINTS or widths[box] <= 0:
+            continue
+        sizes = np.zeros(2**dimensions + 1, np.int64)
+        for i in range(start, end):
+            corner[i] = 0
+            for d in range(dimensions):
+                corner[i] += (points[order[i], d] > (low[d] + high[d]) / 2) << d
+            sizes[corner[i] + 1] += 1
+        bounds = start + np.cumsum(sizes)
+        place = bounds.copy()
+        for i in range(start, end):
+            sorted_[place[corner[i]]] = order[i]
+            place[corner[i]] += 1
+        order[start:end] = sorted_[start:end]
+        for part in range(2**dimensions - 1, -1, -1):
+            if bounds[part + 1] > bounds[part]:
+                waiting[height] = (bounds[part], bounds[part + 1], box)
+                height += 1
+    return boxes
+
+
+@kernel
+def _following(parents: Integers) -> Integers:
+    following = np.ones(len(parents), np.int64)
+    for box in range(len(parents) - 1, 0, -1):
+        following[parents[box]] += following[box]
+    return following + np.arange(len(parents))
