@@ -96,10 +96,11 @@ def _loaded(algorithm: Algorithm, where: str) -> Any:
         package = (error.name or "").partition(".")[0]
         if package in {"", "clary"}:
             raise
+        wanted = f"'clary[{algorithm.extra}]'" if algorithm.extra else package
         raise CallerError.of(
             algorithm.name,
             f"needs the package {package!r}, which is not installed",
-            remedy=f"pip install '{f'clary[{algorithm.extra}]' if algorithm.extra else package}'",
+            remedy=f"pip install {wanted}",
         ) from error
 
 
