@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import csr_array, random_array, vstack
 from sklearn.decomposition import TruncatedSVD
 
+from clary.algorithms.pca import moments
 from clary.algorithms.pca.fit import fit
 from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
@@ -48,6 +49,27 @@ def test_thin_rows_stay_sparse_and_give_what_dense_rows_give(mode: str, centered
         np.testing.assert_allclose(projection, expected, atol=1e-3)
         other = dense.evaluate(MemoryChannel("test", Batch(WIDE)))["test:explained_variance"]
         assert score == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["regular", "randomized"])
+def test_chunks_of_thin_rows_give_the_same_bytes_for_any_number_of_threads(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = vstack([THIN] * 12, format="csr")
+    models = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        monkeypatch.setattr(moments, "_THIN_CHUNK_VALUES", 50_000)
+        models.append(trained(rows, num_components=3, algorithm_mode=mode))
+    assert models[0].v.tobytes() == models[1].v.tobytes() == models[2].v.tobytes()
+
+
+def test_the_fewer_entries_thin_rows_have_the_more_are_multiplied_at_once() -> None:
+    full = Batch(csr_array(np.ones((10, 512), np.float32)))
+    assert moments.thin_chunk_rows(full, sketched=True) == 2**22 // 512
+    single = csr_array(np.eye(1, 64, dtype=np.float32))
+    assert moments.thin_chunk_rows(Batch(single), sketched=True) == 2**15
+    assert moments.thin_chunk_rows(Batch(single[:0]), sketched=True) == 1
 
 
 @pytest.fixture(scope="module")

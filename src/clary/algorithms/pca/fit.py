@@ -5,9 +5,7 @@ the hosts; center; solve.
 
 Regular mode sums the scatter matrix Σ x xᵀ (width² numbers) and takes its top eigenvectors.
 Randomized mode sums its product with a random matrix, the sketch, and in two more passes that with
-what came out: steps of subspace iteration. Eigenvectors are recovered from that by the stabilized
-Nyström method, algorithm 3 of J. Tropp, A. Yurtsever, M. Udell and V. Cevher, "Fixed-rank
-approximation of a positive-semidefinite matrix from streaming data" (2017).
+what came out: steps of subspace iteration. Eigenvectors are recovered from that: `nystrom.py`.
 """
 
 from __future__ import annotations
@@ -22,14 +20,15 @@ from scipy import linalg
 
 from clary.algorithms.pca.model import PCAModel
 from clary.algorithms.pca.moments import (
-    THIN_CHUNK_ROWS,
     Floats,
     Numbers,
     Sums,
     chunk_rows,
     is_thin,
     summed,
+    thin_chunk_rows,
 )
+from clary.algorithms.pca.nystrom import eigenpairs, refined
 from clary.algorithms.pca.spec import PCAHyperparameters
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
@@ -57,13 +56,14 @@ def fit(run: PCARun) -> PCAModel:
     """
     first = run.train.sample(_SHIFT_ROWS)
     width = _settle(run, first)
-    rows = THIN_CHUNK_ROWS if is_thin(first) else chunk_rows(width)
     shift, sketch = _shift(run, first, width), _sketch(run, width)
+    thin = is_thin(first)
+    rows = thin_chunk_rows(first, sketch is not None) if thin else chunk_rows(width)
     sums, mean = _pass(run, rows, shift, sketch, epoch=0)
     for epoch in range(1, _PASSES):
         if sketch is None or run.stopped_anywhere():
             break
-        sketch = _refined(sums.product, sketch)
+        sketch = refined(sums.product, sketch)
         sums, mean = _pass(run, rows, shift, sketch, epoch)
     with one_thread_blas():
         values, vectors = _solved(run, sums, sketch)
@@ -124,15 +124,6 @@ def _sketch(run: PCARun, width: int) -> Floats | None:
     return np.asarray(drawn / np.float32(np.sqrt(width)))
 
 
-def _refined(product: Numbers, sketch: Floats) -> Floats:
-    """A sketch whose columns, nearly orthonormal, span those of A times the old one."""
-    with one_thread_blas():
-        columns, _ = _shifted(product, sketch)
-        columns /= np.linalg.norm(columns)
-        turn = linalg.inv(linalg.cholesky(columns.T @ columns))
-        return np.asarray(columns.astype(np.float32) @ turn.astype(np.float32))
-
-
 def _pass(
     run: PCARun, rows: int, shift: Floats, sketch: Floats | None, epoch: int
 ) -> tuple[Sums, Numbers]:
@@ -168,30 +159,9 @@ def _solved(run: PCARun, sums: Sums, sketch: Floats | None) -> tuple[Numbers, Nu
     """The largest eigenvalues, ascending, and their vectors: (components,), (width, components)."""
     keep, width = run.params.num_components, len(sums.total)
     if sketch is not None:
-        return _nystrom(sums.product, sketch.astype(np.float64), keep)
+        return eigenpairs(sums.product, sketch, keep)
     values, vectors = linalg.eigh(sums.product, subset_by_index=(width - keep, width - 1))
     return values, vectors
-
-
-def _nystrom(product: Numbers, sketch: Numbers, keep: int) -> tuple[Numbers, Numbers]:
-    """Eigenpairs of A from A times the sketch."""
-    shifted, nudge = _shifted(product, sketch)
-    inner = sketch.T @ shifted
-    # With A + nudge = H Hᵀ for H = shifted · turn, the eigenvectors are H's left singular ones
-    turn = linalg.inv(linalg.cholesky((inner + inner.T) / 2))
-    gram = turn.T @ (shifted.T @ shifted) @ turn
-    # All of them: asked for some, LAPACK may not find those of a tiny matrix
-    values, right = (found[..., -keep:] for found in linalg.eigh(gram))
-    vectors = shifted @ (turn @ right / np.sqrt(values))
-    return np.maximum(values - nudge, 0), vectors
-
-
-def _shifted(product: Numbers, sketch: Numbers | Floats) -> tuple[Numbers, float]:
-    """A + nudge times the sketch, in the product's place: Cholesky factors stay whole by it."""
-    relative = np.sqrt(len(product)) * np.finfo(np.float32).eps
-    nudge = max(float(relative * np.linalg.norm(product)), float(np.finfo(np.float32).tiny))
-    product += nudge * sketch
-    return product, nudge
 
 
 def _signed(vectors: Numbers) -> Numbers:

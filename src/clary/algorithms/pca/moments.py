@@ -7,8 +7,9 @@ are never made dense.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -24,10 +25,14 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 # Rows multiplied at once: fixed, since another cut would be another rounding.
 _CHUNK_ROWS = 4096
-THIN_CHUNK_ROWS = 8192
 _CHUNK_VALUES = 1 << 24
+_THIN_CHUNK_ROWS = 8192
+_THIN_CHUNK_VALUES = 1 << 22
+_MOST_THIN_CHUNK_ROWS = 1 << 15
 # Up to here sparse products are quicker than dense ones
 _THIN = 0.05
+# So few columns of a wide sketch, and of its product, stay in the cache while rows pick from them
+_COLUMNS = 32
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Sums:
             entries = part.product.tocoo()
             self.product[entries.row, entries.col] += entries.data
         else:
-            self.product.__iadd__(part.product)
+            stop = part.first + part.product.shape[1]
+            self.product[:, part.first : stop] += part.product
         self.total.__iadd__(part.total)
         squares, count = self.squares + part.squares, self.count + part.count
         return Sums(self.product, self.total, squares, count)
@@ -65,17 +71,32 @@ class Sums:
 
 @dataclass(frozen=True)
 class Part:
-    """The sums over a chunk, whose product may be float32 or sparse."""
+    """The sums over a chunk. Its product may be float32 or sparse.
+
+    first: of the columns that the product has, among those of the whole.
+    """
 
     product: Numbers | Floats | sparray
     total: Numbers
     squares: float
     count: int
+    first: int = 0
 
 
 def chunk_rows(width: int) -> int:
     """How many rows are multiplied at once."""
     return min(_CHUNK_ROWS, max(1, _CHUNK_VALUES // width))
+
+
+def thin_chunk_rows(sample: Batch, sketched: bool) -> int:
+    """How many thin rows, of which the sample are the first, are multiplied at once.
+
+    Parts as large as the sketch are added up, so the fewer the better.
+    """
+    if not sketched:
+        return _THIN_CHUNK_ROWS
+    entries = max(1, int(sample.sparse().nnz))
+    return max(1, min(_MOST_THIN_CHUNK_ROWS, _THIN_CHUNK_VALUES * sample.rows // entries))
 
 
 def is_thin(batch: Batch) -> bool:
@@ -91,14 +112,26 @@ def summed(batches: Iterable[Batch], shift: Floats, sketch: Floats | None) -> Su
     width = len(shift)
     columns = width if sketch is None else sketch.shape[1]
     sums = Sums(np.zeros((width, columns)), np.zeros(width), 0.0, 0)
-    for part in ordered_map(lambda batch: _of_chunk(batch, shift, sketch), batches):
+    for part in ordered_map(lambda work: work(), _works(batches, shift, sketch)):
         sums = sums.plus(part)
     return sums
 
 
+def _works(
+    batches: Iterable[Batch], shift: Floats, sketch: Floats | None
+) -> Iterator[Callable[[], Part]]:
+    """What gives the parts, in order: one of a chunk, or several of some columns each."""
+    for batch in batches:
+        if shift.any() or not is_thin(batch):
+            yield partial(_of_chunk, batch, shift, sketch)
+        elif sketch is None:
+            yield partial(_of_thin_chunk, batch)
+        else:
+            firsts = range(0, sketch.shape[1], _COLUMNS)
+            yield from (partial(_of_some_columns, batch, sketch, first) for first in firsts)
+
+
 def _of_chunk(batch: Batch, shift: Floats, sketch: Floats | None) -> Part:
-    if is_thin(batch) and not shift.any():
-        return _of_thin_chunk(batch, sketch)
     x = batch.dense() - shift if shift.any() else batch.dense()
     # numpy computes half of x.T @ x only: the other half is its mirror
     product = x.T @ x if sketch is None else x.T @ (x @ sketch)
@@ -107,8 +140,16 @@ def _of_chunk(batch: Batch, shift: Floats, sketch: Floats | None) -> Part:
     return Part(product, total, float(squares), batch.rows)
 
 
-def _of_thin_chunk(batch: Batch, sketch: Floats | None) -> Part:
+def _of_thin_chunk(batch: Batch) -> Part:
+    x = batch.sparse().astype(np.float64)
+    return Part(x.T @ x, x.sum(axis=0), float(x.data @ x.data), batch.rows)
+
+
+def _of_some_columns(batch: Batch, sketch: Floats, first: int) -> Part:
+    """The part of these columns of the sketch; what is of no column comes with the first."""
     x = batch.sparse()
+    product = x.T @ (x @ sketch[:, first : first + _COLUMNS])
+    if first:
+        return Part(product, np.zeros(batch.width), 0.0, 0, first)
     exact = x.astype(np.float64)
-    product = exact.T @ exact if sketch is None else x.T @ (x @ sketch)
     return Part(product, exact.sum(axis=0), float(exact.data @ exact.data), batch.rows)
