@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from openTSNE.affinity import PrecomputedAffinities
@@ -49,14 +50,18 @@ class State:
     def load(cls, folder: Path, shape: tuple[int, ...]) -> State:
         """
         Raises:
-            CallerError: it is the state of another training.
+            CallerError: it is damaged, or of a map of another shape.
         """
-        with np.load(folder / _FILE, allow_pickle=False) as arrays:
-            state = cls(arrays["places"], arrays["steps"], arrays["gains"])
-        if state.places.shape != shape:
-            rule = f"must be of a map of {shape[0]} rows in {shape[1]} dimensions"
-            raise CallerError.of(f"checkpoint {folder}", rule, state.places.shape)
-        return state
+        try:
+            with np.load(folder / _FILE, allow_pickle=False) as arrays:
+                parts = [arrays[name] for name in ("places", "steps", "gains")]
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+            raise CallerError.of(f"checkpoint {folder}", "is damaged or foreign") from error
+        for part in parts:
+            if part.shape != shape or part.dtype != np.float64:
+                rule = f"must be of a map of {shape[0]} rows in {shape[1]} dimensions"
+                raise CallerError.of(f"checkpoint {folder}", rule, part.shape)
+        return cls(*parts)
 
 
 @dataclass(frozen=True)

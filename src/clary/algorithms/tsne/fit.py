@@ -108,11 +108,15 @@ def _map(run: TSNERun, rows: Floats, nearest: Nearest, rng: np.random.Generator)
     step = None if params.learning_rate == "auto" else params.learning_rate
     plan = Plan(params.early_exaggeration_iter, params.max_iter, params.early_exaggeration, step)
 
+    kept = done
+
     def told(iteration: int, divergence: float, now: State) -> bool:
+        nonlocal kept
         run.report("train:kl_divergence", divergence, epoch=iteration)
         run.progress(100 * iteration / params.max_iter)
-        if iteration % _CHECKPOINT_ITERATIONS == 0 and iteration < params.max_iter:
+        if kept + _CHECKPOINT_ITERATIONS <= iteration < params.max_iter:
             run.checkpoints.save(iteration, now.save)
+            kept = iteration
         if run.stop:
             run.log(f"stopped after {iteration} iterations; the map is as it was then")
         return run.stop

@@ -11,7 +11,7 @@ import numpy as np
 
 from clary.algorithms.tsne.affinities import highest_perplexity, likelihoods, neighbors_for
 from clary.algorithms.tsne.neighbors import Integers, Nearest, References, spread
-from clary.algorithms.tsne.tree import Doubles, grown
+from clary.algorithms.tsne.tree import Doubles, grown, pushed, square_apart
 from clary.codecs.batch import Floats
 from clary.kit.kernels import kernel
 
@@ -19,8 +19,6 @@ _PERPLEXITY, _MEDIAN_OF = 5.0, 25
 _ITERATIONS, _STEP, _MOMENTUM, _ATTRACTION = 250, 0.1, 0.8, 1.5
 _LONGEST_GRADIENT = 0.25
 _LEAST_GAIN = 0.01
-# A box is one point for those at least twice its width away
-_OPENING = 0.5
 # A point that moves less from here on stays in its pixel
 _STILL = 1e-6
 _CHUNK_ROWS = 128
@@ -78,12 +76,12 @@ def _descend(
     for i in range(rows):
         step, gain = np.zeros(dimensions), np.ones(dimensions)
         for _ in range(_ITERATIONS):
-            total = _pushed(moved, i, push, points, starts, ends, centers, widths, following)
+            total = pushed(moved, i, push, points, starts, ends, centers, widths, following)
             for d in range(dimensions):
                 gradient[d] = -push[d] / total
             for k in range(neighbors.shape[1]):
                 other = neighbors[i, k]
-                weight = pull[i, k] / (1 + _square(moved, i, places, other))
+                weight = pull[i, k] / (1 + square_apart(moved, i, places, other))
                 for d in range(dimensions):
                     gradient[d] += weight * (moved[i, d] - places[other, d])
             length, farthest = 1e-12, 0.0
@@ -101,47 +99,3 @@ def _descend(
                 farthest = max(farthest, abs(step[d]))
             if farthest < _STILL:
                 break
-
-
-@kernel
-def _pushed(
-    moved: Doubles,
-    i: int,
-    push: Doubles,
-    points: Doubles,
-    starts: Integers,
-    ends: Integers,
-    centers: Doubles,
-    widths: Doubles,
-    following: Integers,
-) -> float:
-    """Σ w² · (moved[i] - point) into `push`, and Σ w; w is 1 / (1 + squared distance)."""
-    push[:] = 0
-    total, box = 0.0, 0
-    while box < len(starts):
-        square = _square(moved, i, centers, box)
-        if widths[box] ** 2 < _OPENING**2 * square:
-            weight = 1 / (1 + square)
-            count = ends[box] - starts[box]
-            total += count * weight
-            for d in range(moved.shape[1]):
-                push[d] += count * weight * weight * (moved[i, d] - centers[box, d])
-            box = following[box]
-            continue
-        if following[box] == box + 1:
-            for j in range(starts[box], ends[box]):
-                weight = 1 / (1 + _square(moved, i, points, j))
-                total += weight
-                for d in range(moved.shape[1]):
-                    push[d] += weight * weight * (moved[i, d] - points[j, d])
-        box += 1
-    return total
-
-
-@kernel
-def _square(some: Doubles, i: int, others: Doubles, j: int) -> float:
-    """Squared distance of some[i] to others[j]."""
-    total = 0.0
-    for d in range(some.shape[1]):
-        total += (some[i, d] - others[j, d]) ** 2
-    return total

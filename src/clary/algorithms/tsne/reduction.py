@@ -76,19 +76,16 @@ def learned(
         CallerError: sparse rows that are to stay so wide have no room.
     """
     rows, width = features.shape
-    center = np.zeros(width)
-    if metric == "euclidean":
-        center = np.asarray(features.mean(axis=0, dtype=np.float64)).reshape(-1)
-    if 0 < components < width:
-        axes = principal_axes(features, center, min(components, rows), rng)
-        return Reduction(center, axes, metric == "cosine")
-    if not isinstance(features, np.ndarray) and rows * width > _MOST_NUMBERS:
+    reduces = 0 < components < width
+    if not reduces and not isinstance(features, np.ndarray) and rows * width > _MOST_NUMBERS:
         raise CallerError.of(
             "reduction_dim",
             f"must be above 0 for {rows:,} sparse rows of {width:,} features",
             components,
         )
-    return Reduction(center, None, metric == "cosine")
+    center = np.zeros(width) if metric == "cosine" else _mean(features)
+    axes = principal_axes(features, center, min(components, rows), rng) if reduces else None
+    return Reduction(center, axes, metric == "cosine")
 
 
 def principal_axes(
@@ -106,6 +103,15 @@ def principal_axes(
     largest = np.abs(axes).argmax(axis=0)
     signs = np.sign(axes[largest, np.arange(count)])
     return np.ascontiguousarray(axes * np.where(signs == 0, 1, signs))
+
+
+def _mean(features: Features) -> Doubles:
+    """(width,): summed row by row, so that zeros left out change no bit."""
+    rows, width = features.shape
+    if isinstance(features, np.ndarray):
+        return np.asarray(np.add.reduce(features, axis=0, dtype=np.float64) / rows)
+    sums = np.bincount(features.indices, weights=features.data, minlength=width)
+    return np.asarray(sums / rows)
 
 
 def _scattered(features: Features, center: Doubles, basis: Doubles) -> Doubles:

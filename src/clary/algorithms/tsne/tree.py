@@ -17,6 +17,8 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 _LEAF_POINTS = 8
+# A box is one point for those at least twice its width away
+_OPENING = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,50 @@ def grown(points: Doubles) -> Tree:
         widths[:boxes],
         _following(parents[:boxes]),
     )
+
+
+@kernel
+def pushed(
+    moved: Doubles,
+    i: int,
+    push: Doubles,
+    points: Doubles,
+    starts: Integers,
+    ends: Integers,
+    centers: Doubles,
+    widths: Doubles,
+    following: Integers,
+) -> float:
+    """Σ w² · (moved[i] - point) into `push`, and Σ w; w is 1 / (1 + squared distance)."""
+    push[:] = 0
+    total, box = 0.0, 0
+    while box < len(starts):
+        square = square_apart(moved, i, centers, box)
+        if widths[box] ** 2 < _OPENING**2 * square:
+            weight = 1 / (1 + square)
+            count = ends[box] - starts[box]
+            total += count * weight
+            for d in range(moved.shape[1]):
+                push[d] += count * weight * weight * (moved[i, d] - centers[box, d])
+            box = following[box]
+            continue
+        if following[box] == box + 1:
+            for j in range(starts[box], ends[box]):
+                weight = 1 / (1 + square_apart(moved, i, points, j))
+                total += weight
+                for d in range(moved.shape[1]):
+                    push[d] += weight * weight * (moved[i, d] - points[j, d])
+        box += 1
+    return total
+
+
+@kernel
+def square_apart(some: Doubles, i: int, others: Doubles, j: int) -> float:
+    """Squared distance of some[i] to others[j]."""
+    total = 0.0
+    for d in range(some.shape[1]):
+        total += (some[i, d] - others[j, d]) ** 2
+    return total
 
 
 @kernel
