@@ -26,6 +26,10 @@ COMMANDS = {
     "inspect": ("clary.cli.inference:inspect", "Show what is inside a model."),
     "check": ("clary.cli.survey:check", "Look at data before training: what it is, what is wrong."),
     "convert": ("clary.cli.conversion:convert", "Rewrite data in another format."),
+    "score-stream": (
+        "clary.cli.stream:score_stream",
+        "Score the records of a stream with a model that learns from them.",
+    ),
     "transform": ("clary.cli.transform:transform", "Write a model's answers to many files."),
     "serve": ("clary.cli.inference:serve", "Serve a model over HTTP."),
     "up": ("clary.cli.server:up", "Run the SageMaker-compatible server."),

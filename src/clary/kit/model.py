@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from clary.codecs.batch import Batch
@@ -94,6 +95,31 @@ class Model(ABC):
     def figures(self, held_out: Batch | None) -> list[Figure]:
         """What the report page shows of the model; `held_out` are rows it may be tried on."""
         return []
+
+
+class StreamModel(Model):
+    """A model that goes on learning from a stream, row by row."""
+
+    @classmethod
+    @abstractmethod
+    def empty(cls, params: Hyperparameters, seed: int = 0) -> Self:
+        """A model that has seen no row yet; `feature_dim` is settled in its hyperparameters."""
+
+    @abstractmethod
+    def follow(self, row: npt.NDArray[np.float32], *, verbose: bool = False) -> Outputs:
+        """The answers to the next row, (width,), which then becomes part of the model.
+
+        Raises:
+            CallerError: the row does not fit; the model stays as it was.
+        """
+
+    @abstractmethod
+    def changed(self, given: Mapping[str, Any]) -> None:
+        """Take other hyperparameters from here on.
+
+        Raises:
+            CallerError: one of them cannot be changed in a model that is there.
+        """
 
 
 def check_width(model: Model, batch: Batch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +14,14 @@ import clary
 from clary.algorithms import declaration, model_class, names
 from clary.errors import CallerError
 from clary.kit.model import Model
-from clary.storage.artifact import unpack
-from clary.storage.folder import FolderStore, whole_file
+from clary.storage.artifact import pack, unpack
+from clary.storage.folder import (
+    FolderStore,
+    disk_full_explained,
+    explained,
+    temporary_sibling,
+    whole_file,
+)
 
 Manifest: TypeAlias = Mapping[str, Any]
 
@@ -43,6 +50,31 @@ def save_model(model: Model, folder: Path) -> None:
     }
     with whole_file(folder / MANIFEST) as out:
         out.write(json.dumps(manifest, indent=1).encode() + b"\n")
+
+
+def replace_model(model: Model, path: Path) -> None:
+    """Put a model in the place of an earlier one: one archive where the name ends in `.tar.gz`,
+    else a folder. A process that is killed meanwhile leaves the one or the other.
+
+    Raises:
+        CallerError: it cannot be written there, or what is there is no model.
+    """
+    if path.is_dir() and not (path / MANIFEST).exists() and any(path.iterdir()):
+        raise CallerError.of(f"folder {path}", "must be a model's, or empty, or not there yet")
+    partial, old = temporary_sibling(path), temporary_sibling(path)
+    try:
+        with explained(path.parent), disk_full_explained(path):
+            partial.mkdir()
+            save_model(model, partial)
+            if path.name.endswith(".tar.gz"):
+                pack(partial, path)
+                return
+            if path.exists():
+                path.rename(old)
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def load_model(path: Path, algorithm: str | None = None) -> Model:

@@ -20,11 +20,12 @@ from clary.algorithms.randomcutforest.threshold import Threshold
 from clary.algorithms.randomcutforest.trees import Doubles, Floats
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
-from clary.errors import CallerError
+from clary.errors import CallerError, Fault, raise_all
 from clary.kit.figures import Figure
-from clary.kit.model import Model, Outputs, check_width
+from clary.kit.model import Model, Outputs, StreamModel, check_width
 from clary.kit.width import widened
 from clary.spec.algorithm import Algorithm
+from clary.spec.hyperparameters import Hyperparameters
 
 _STATE, _LAST_ROWS = "forest.json", "last_rows.npy"
 _KINDS = {"seen": int, "clock": float, "mean": float, "variance": float, "weight": float}
@@ -33,7 +34,7 @@ _BATCH_ROWS = 8192
 _READY = 0.25
 
 
-class RandomCutForestModel(Model):
+class RandomCutForestModel(StreamModel):
     """forest: over points of `feature_dim` times `shingle_size` numbers.
 
     threshold: which scores are anomalous. shingles: the last rows, which the next ones go on from.
@@ -58,8 +59,8 @@ class RandomCutForestModel(Model):
         self._lock = Lock()
 
     @classmethod
-    def empty(cls, params: RandomCutForestHyperparameters, seed: int = 0) -> Self:
-        """A model that has seen no row, to be filled by a stream; feature_dim must be settled."""
+    def empty(cls, params: Hyperparameters, seed: int = 0) -> Self:
+        assert isinstance(params, RandomCutForestHyperparameters)
         width = int(params.feature_dim or 1) * params.shingle_size
         capacity = params.num_samples_per_tree
         rng = np.random.default_rng(seed)
@@ -84,8 +85,28 @@ class RandomCutForestModel(Model):
         if not update:
             return self._told(batch, verbose, self._new_shingles())
         with self._lock:
-            parts = [self._updated(row, verbose) for row in self._dense(batch)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            parts = [self.follow(row, verbose=verbose) for row in self._dense(batch)]
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+
+    def follow(self, row: Floats, *, verbose: bool = False) -> Outputs:
+        """As `update`; attributions are 0 as long as scores are."""
+        self.check(row)
+        told: dict[str, Any] = {}
+        if verbose:
+            shares = self._attributions(Batch(row[None]), self.shingles.copy())
+            told["attribution"] = (shares[0].sum(axis=0) * self.is_ready).astype(np.float32)
+        return {"score": np.float32(self.update(row)), **told}
+
+    def changed(self, given: Mapping[str, Any]) -> None:
+        """Only `time_decay` can be changed."""
+        wanted = RandomCutForestHyperparameters.parse({**self.params.values(), **given})
+        known = self.params.values()
+        raise_all(
+            Fault(name, f"the model has {known[name]}, which cannot be changed", value)
+            for name, value in wanted.values().items()
+            if value != known[name] and name != "time_decay"
+        )
+        self.params = self.params.having(time_decay=wanted.time_decay)
 
     def attributions(self, batch: Batch, *, lags: bool = False) -> Doubles:
         """(rows, width): what each feature adds to the score.
@@ -227,14 +248,6 @@ class RandomCutForestModel(Model):
         if attribution is not None:
             told["attribution"] = attribution.sum(axis=1).astype(np.float32)
         return told
-
-    def _updated(self, row: Floats, verbose: bool) -> dict[str, Any]:
-        told = {}
-        if verbose:
-            ready = self.is_ready
-            shares = self._attributions(Batch(row[None]), self.shingles.copy()).sum(axis=1)
-            told["attribution"] = (shares * ready).astype(np.float32)
-        return {"score": np.array([self.update(row)], np.float32), **told}
 
     def _scores(self, batch: Batch, shingles: Shingles) -> Doubles:
         return np.concatenate(
