@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from clary.errors import Fault
-from clary.spec.algorithm import Algorithm, Example
+from clary.spec.algorithm import Algorithm, Example, TuningRange
 from clary.spec.channels import ChannelSpec
 from clary.spec.hardware import Hardware
 from clary.spec.hyperparameters import Auto, Hyperparameters, Rule, choice, integer, number
@@ -54,10 +54,14 @@ ALGORITHM = Algorithm(
         ChannelSpec("test", "Rows placed into the finished map, to see how well that works.", label="optional", beyond=BEYOND),
     ),
     metrics=(
-        quality("train:kl_divergence", "Minimize", "train kl_divergence <loss>", "How far the map's neighborhoods are from those of the rows.", documented=False),
-        quality("train:trustworthiness", "Maximize", "train trustworthiness <score>", "How far neighbors on the map are neighbors among the rows, from 0 to 1.", documented=False),
-        quality("test:trustworthiness", "Maximize", "test trustworthiness <score>", "The same of placed rows and their neighbors on the map.", documented=False),
+        quality("train:kl_divergence", "Minimize", "train kl_divergence <loss>", "How far the map's neighborhoods are from those of the rows."),
+        quality("train:trustworthiness", "Maximize", "train trustworthiness <score>", "How far neighbors on the map are neighbors among the rows, from 0 to 1."),
+        quality("test:trustworthiness", "Maximize", "test trustworthiness <score>", "The same of placed rows and their neighbors on the map."),
         PROGRESS,
+    ),
+    tuning=(
+        TuningRange("perplexity", "Continuous", 5, 100, scaling="Logarithmic"),
+        TuningRange("early_exaggeration", "Continuous", 4, 32, scaling="Logarithmic"),
     ),
     inference=Inference(
         outputs=(Output("embedding", "The row's place on the map.", vector="num_components"),),
