@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clary import PCA, TSNE, KMeans, LinearLearner, XGBoost
+from clary import PCA, TSNE, KMeans, LinearLearner, RandomCutForest, XGBoost
 
 _WEIGHTS = (
     "mini-batches are cut by rows: a row of weight 2 fills a batch otherwise than two rows do"
@@ -25,6 +25,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "KMeans": _WEIGHED,
     "PCA": _ROUNDED,
     "LinearLearner": _WEIGHED,
+    "RandomCutForest": {},
     "TSNE": {},
     "XGBoost": {},
 }
@@ -38,6 +39,7 @@ ESTIMATORS = [
     LinearLearner(predictor_type="regressor", num_models=2),
     LinearLearner(predictor_type="binary_classifier", loss="hinge_loss", num_models=2),
     TSNE(perplexity=5, early_exaggeration_iter=10, max_iter=20),
+    RandomCutForest(num_trees=50),
     XGBoost(objective="binary:logistic", num_round=5),
     XGBoost(objective="multi:softprob", num_round=5),
     XGBoost(objective="reg:squarederror", num_round=5),

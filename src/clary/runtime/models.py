@@ -53,8 +53,10 @@ def save_model(model: Model, folder: Path) -> None:
 
 
 def replace_model(model: Model, path: Path) -> None:
-    """Put a model in the place of an earlier one: one archive where the name ends in `.tar.gz`,
-    else a folder. A process that is killed meanwhile leaves the one or the other.
+    """Put a model in the place of an earlier one.
+
+    One archive where the name ends in `.tar.gz`, which is replaced in one step, so that a process
+    that is killed leaves the one model or the other; else a folder, in two steps.
 
     Raises:
         CallerError: it cannot be written there, or what is there is no model.

@@ -58,6 +58,14 @@ class RandomCutForestModel(StreamModel):
         self._remarks: list[str] = []
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # scikit-learn's searches send estimators to other processes, where a lock cannot go
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
+
     @classmethod
     def empty(cls, params: Hyperparameters, seed: int = 0) -> Self:
         assert isinstance(params, RandomCutForestHyperparameters)
