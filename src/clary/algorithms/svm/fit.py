@@ -16,29 +16,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clary.algorithms.svm.approximation import Landmarks, landmarks, waves
+from clary.algorithms.svm.approximation import Landmarks, approximated, landmarks, waves
 from clary.algorithms.svm.calibration import Calibration, calibrated
 from clary.algorithms.svm.gathering import SVMRun, TrainingRows, gathered
 from clary.algorithms.svm.heads import Head, Integers, Linear, OneVsOne, pairs_of
+from clary.algorithms.svm.kernel_solver import solve_kernel
 from clary.algorithms.svm.kernels import Doubles, Kernel, Rows
 from clary.algorithms.svm.labels import class_weights, counted_classes
-from clary.algorithms.svm.machine import Inputs, Likenesses, Machine, Plain, inputs_of
+from clary.algorithms.svm.linear_solver import solve_linear
+from clary.algorithms.svm.machine import Inputs, Likenesses, Machine, Plain
 from clary.algorithms.svm.model import SVMModel
+from clary.algorithms.svm.problem import Problem, Settings, Told, watched
 from clary.algorithms.svm.scaling import Scaling
-from clary.algorithms.svm.solvers import (
-    Problem,
-    Settings,
-    Told,
-    solve_kernel,
-    solve_linear,
-    watched,
-)
 from clary.algorithms.svm.spec import losses_of
 
 # Rows of a problem, of the two largest classes for classifiers, that libsvm still solves in minutes
 _MOST_ROWS = 20_000
 _COMPONENTS = 1000
 _MOST_ITERATIONS = 1000
+# Of machines on approximated kernels
+_SQUARED_LOSSES = {
+    "binary_classifier": "squared_hinge",
+    "multiclass_classifier": "squared_hinge",
+    "regressor": "squared_epsilon_insensitive",
+}
 
 
 def fit(run: SVMRun) -> SVMModel:
@@ -53,8 +54,7 @@ def fit(run: SVMRun) -> SVMModel:
     scaled = scaling.of_rows(rows.features)
     _settle_kernel(run, rows, scaled, classes)
     stage = _stage(run, rows, scaled, classes)
-    told = _told(run)
-    machine, support = watched(lambda: stage.solved(scaling, told), told)
+    machine, support = watched(lambda told: stage.solved(scaling, told), _told(run))
     counts = _support_counts(support, classes)
     calibration = _calibration(run, rows, classes, stage) if run.params.probability else None
     run.progress(100)
@@ -173,7 +173,7 @@ class _Stage:
     def decider(self, places: Integers) -> Callable[[Integers], Doubles]:
         """Trained on some rows, what gives raw decisions of others."""
         part = self.problem.of(places)
-        head, support = self.head(part, Told(log=lambda line: None))
+        head, support = self.head(part, Told())
         if self.kernel is None or support is None:
             return lambda others: head.raw(self.problem.inputs[others])
         vectors = Likenesses(self.kernel, part.inputs[support])
@@ -196,11 +196,10 @@ def _stage(run: SVMRun, rows: TrainingRows, scaled: Rows, classes: int) -> _Stag
     assert not isinstance(params.num_components, str)
     if params.kernel_approximation == "random_features":
         wavy = waves(kernel, scaled.shape[1], params.num_components, run.rng)
-        problem = Problem(inputs_of(wavy, scaled), labels, costs, classes)
+        problem = Problem(approximated(wavy, scaled), labels, costs, classes)
         return _Stage(problem, settings, wavy)
     marks = landmarks(kernel, scaled, params.num_components, run.rng)
-    features = marks.features(inputs_of(marks.likenesses, scaled))
-    problem = Problem(features, labels, costs, classes)
+    problem = Problem(approximated(marks, scaled), labels, costs, classes)
     return _Stage(problem, settings, marks.likenesses, landmarks=marks)
 
 
@@ -216,7 +215,7 @@ def _support_counts(labels: npt.NDArray[np.floating] | None, classes: int) -> tu
 def _settings(run: SVMRun) -> Settings:
     params = run.params
     linear = params.kernel == "linear"
-    loss = params.loss if linear else losses_of(params.predictor_type)[0]
+    loss = params.loss if linear else _SQUARED_LOSSES[params.predictor_type]
     approximated = params.kernel_approximation != "none"
     limit = _MOST_ITERATIONS if linear or approximated else -1
     return Settings(
@@ -260,8 +259,7 @@ def _calibration(run: SVMRun, rows: TrainingRows, classes: int, stage: _Stage) -
         return of_first | (labels == second[decision]), of_first
 
     run.log("probabilities are calibrated by cross-validation in 5 folds")
-    told = Told(log=run.log)
-    found: Calibration = watched(
-        lambda: calibrated(labels, classes, stage.decider, targets, run.rng), told
+    return watched(
+        lambda told: calibrated(labels, classes, stage.decider, targets, run.rng),
+        Told(log=run.log),
     )
-    return found

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from clary.algorithms.svm.labels import check_finite, checked_labels, checked_weights
 from clary.algorithms.svm.spec import SVMHyperparameters
 from clary.codecs.batch import Batch, Features
+from clary.errors import CallerError
 from clary.kit.cluster import Cluster
 from clary.kit.run import Run
 from clary.kit.width import features_of, settle_feature_dim
@@ -48,10 +49,22 @@ def _checked(batch: Batch, width: int, predictor_type: str) -> TrainingRows:
     if not batch.rows:
         none = np.zeros(0, np.float32)
         return TrainingRows(np.zeros((0, width), np.float32), none, None)
-    features = features_of(batch, width, "train")
+    features = _indexed(features_of(batch, width, "train"))
     check_finite(features, "train")
     label = checked_labels(batch, "train", predictor_type)
     return TrainingRows(features, label, checked_weights(batch, "train"))
+
+
+def _indexed(features: Features) -> Features:
+    """Sparse rows with indices of 32 bits, as the solvers have them."""
+    if isinstance(features, np.ndarray):
+        return features
+    if max(features.nnz, features.shape[1]) > np.iinfo(np.int32).max:
+        raise CallerError.of(
+            "channel train", "must have less than 2³¹ features and numbers", features.nnz
+        )
+    parts = (features.data, *(one.astype(np.int32) for one in (features.indices, features.indptr)))
+    return csr_array(parts, shape=features.shape)
 
 
 def _over_hosts(run: SVMRun, own: TrainingRows) -> TrainingRows:
@@ -81,7 +94,7 @@ def _features(cluster: Cluster, own: Features) -> Features:
     columns = np.concatenate(cluster.gather(sparse.indices.astype(np.int64)))
     values = np.concatenate(cluster.gather(sparse.data))
     ends = np.concatenate([[0], np.cumsum(lengths)])
-    return csr_array((values, columns, ends), shape=(len(lengths), own.shape[1]))
+    return _indexed(csr_array((values, columns, ends), shape=(len(lengths), own.shape[1])))
 
 
 def _anywhere(cluster: Cluster, here: bool) -> bool:

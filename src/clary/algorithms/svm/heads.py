@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import TypeAlias
 
@@ -26,7 +27,12 @@ class Linear:
 
     def raw(self, inputs: Rows) -> Doubles:
         """(rows, outputs)"""
-        return np.asarray(inputs @ self.weights.T + self.bias)
+        return np.asarray(inputs @ self._columns + self.bias)
+
+    @cached_property
+    def _columns(self) -> Doubles:
+        """(inputs, outputs), laid out as products with sparse rows want it."""
+        return np.ascontiguousarray(self.weights.T)
 
     def scores(self, raw: Doubles) -> Doubles:
         """(rows,) of one output, which is greater for label 1, else (rows, classes)."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from clary.algorithms.svm.heads import Head
-from clary.algorithms.svm.kernels import Doubles, Kernel, Rows, dense
+from clary.algorithms.svm.kernels import Doubles, Kernel, Rows
 from clary.algorithms.svm.scaling import Scaling
 from clary.codecs.batch import Features
 from clary.kit.parallel import ordered_map
@@ -90,15 +90,10 @@ class Machine:
 
     def _chunks(self, features: Features) -> Iterator[Features]:
         whole = widened(features, len(self.scaling.mean))
-        rows = max(16, _CHUNK_NUMBERS // max(self.inputs.inputs, 1))
+        # Wide sparse rows hold little each
+        held = self.inputs.inputs
+        if isinstance(self.inputs, Plain) and not isinstance(whole, np.ndarray):
+            held = max(1, whole.nnz // max(1, whole.shape[0]))
+        rows = max(16, _CHUNK_NUMBERS // max(held, 1))
         for start in range(0, whole.shape[0], rows):
             yield whole[start : start + rows]
-
-
-def inputs_of(inputs: Inputs, rows: Rows) -> Rows:
-    """The inputs of all scaled rows, over threads."""
-    if isinstance(inputs, Plain):
-        return rows
-    size = max(16, _CHUNK_NUMBERS // inputs.inputs)
-    pieces = (rows[start : start + size] for start in range(0, rows.shape[0], size))
-    return np.concatenate([dense(part) for part in ordered_map(inputs.of, pieces)])
