@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from clary.algorithms import declaration
-from clary.kit.figures import Bars, Heatmap, Lines, Points, Table
+from clary.kit.figures import Bars, Heatmap, Lines, Pin, Points, Table
 from clary.runtime.charts import chart
 from clary.runtime.prices import DOLLARS_AN_HOUR, on_sagemaker
 from clary.runtime.report import ChannelFacts, Report
@@ -216,6 +216,33 @@ def test_the_colors_of_a_confusion_matrix_are_shares_of_its_rows() -> None:
 def test_groups_of_points_are_in_the_order_of_their_numbers() -> None:
     drawn = chart(Points("Map", "x", "y", [0.0] * 3, [1.0, 2.0, 3.0], ["10", "2", "1"]))
     assert re.findall(r"</i>(\d+)</span>", drawn) == ["1", "2", "10"]
+
+
+def test_ranges_and_negative_numbers_are_in_order_too() -> None:
+    names = ["4.5 to 9", "none", "-3", "10 to 12", "-1.5"]
+    drawn = chart(Points("Map", "x", "y", [0.0] * 5, [1.0] * 5, names))
+    found = re.findall(r"</i>([^<]+)</span>", drawn)
+    assert found == ["-3", "-1.5", "4.5 to 9", "10 to 12", "none"]
+
+
+def test_a_large_cloud_is_as_wide_as_the_page_and_draws_the_asked_number_of_points() -> None:
+    numbers = [float(one) for one in range(4000)]
+    cloud = Points("Map", "x", "y", numbers, numbers, most=2000, large=True)
+    page = render(replace(report(), figures=[cloud]))
+    assert "<figure class='wide'><figcaption>Map" in page
+    assert page.count('class="dot') == 2000
+
+
+def test_pins_are_drawn_over_the_points_in_the_color_of_their_group() -> None:
+    pins = [Pin(9.0, 0.5, "center of b", "b"), Pin(0.0, 0.0, "elsewhere")]
+    cloud = Points("Map", "x", "y", [0.0, 1.0], [1.0, 0.0], ["a", "b"], ["row 1", "row 2"])
+    drawn = chart(replace(cloud, pins=pins, grouped_by="kind"))
+    assert drawn.index('class="pin c1"') > drawn.rindex('class="dot')
+    assert 'class="pin cquiet"' in drawn
+    assert 'data-tip="center of b · 9, 0.5"' in drawn
+    assert 'data-tip="row 2 · kind b · 1, 0"' in drawn
+    # The axis reaches to the pin at 9
+    assert ">8</text>" in drawn
 
 
 def test_a_hundred_groups_have_no_legend() -> None:

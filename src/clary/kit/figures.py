@@ -64,11 +64,22 @@ class Heatmap:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """A place of a cloud that is pointed out, such as a center; it has the color of its group."""
+
+    x: float
+    y: float
+    name: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class Points:
     """A cloud of points; `group` colors them, `hover` says what a point is.
 
-    diagonal: a dashed line where y is x. level: a dashed line at y. most: so many are drawn, evenly
-    among them.
+    grouped_by: what the groups are. pins: drawn over the points. diagonal: a dashed line where y is
+    x. level: a dashed line at y. most: so many points are drawn, evenly among them. large: over the
+    whole width of the page.
     """
 
     title: str
@@ -80,7 +91,10 @@ class Points:
     hover: Sequence[str] = field(default_factory=tuple)
     diagonal: bool = False
     level: float | None = None
+    grouped_by: str = ""
+    pins: Sequence[Pin] = field(default_factory=tuple)
     most: int = 1000
+    large: bool = False
     caption: str = ""
 
 

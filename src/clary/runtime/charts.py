@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from html import escape
 
@@ -12,6 +12,8 @@ from clary.runtime.drawing import (
     BOTTOM,
     COLORS,
     HEIGHT,
+    LARGE_HEIGHT,
+    LARGE_WIDTH,
     LETTER,
     RIGHT,
     TOP,
@@ -68,24 +70,19 @@ def _lines(figure: Lines) -> str:
 
 @chart.register
 def _points(figure: Points) -> str:
+    width, height = (LARGE_WIDTH, LARGE_HEIGHT) if figure.large else (WIDTH, HEIGHT)
     levels = [] if figure.level is None else [figure.level]
-    up = Axis(scale([*figure.y, *levels], _FOOT, TOP, margin=_AROUND), figure.y_label)
-    flat = Axis(scale(figure.x, up.room, WIDTH - RIGHT, margin=_AROUND), figure.x_label)
+    xs = [*figure.x, *(pin.x for pin in figure.pins)]
+    ys = [*figure.y, *(pin.y for pin in figure.pins), *levels]
+    up = Axis(scale(ys, height - BOTTOM, TOP, margin=_AROUND), figure.y_label)
+    flat = Axis(scale(xs, up.room, width - RIGHT, margin=_AROUND), figure.x_label)
     groups = sorted(set(figure.group), key=_in_order)
     hues = {name: index % COLORS for index, name in enumerate(groups)}
-    parts = [upright(up, up.room), across(flat), *_guides(figure, flat.scale, up.scale)]
-    step = max(1, math.ceil(len(figure.x) / figure.most))
-    radius = _radius(len(figure.x) / step)
-    for i in range(0, len(figure.x), step):
-        x, y = figure.x[i], figure.y[i]
-        words = [figure.hover[i]] if figure.hover else []
-        words += [figure.group[i]] if figure.group else []
-        hue = hues[figure.group[i]] if figure.group else 0
-        place = f'cx="{flat.scale.at(x):.1f}" cy="{up.scale.at(y):.1f}"'
-        said = tip(": ".join([*words, f"{label(x)}, {label(y)}"]))
-        if math.isfinite(x) and math.isfinite(y):
-            parts.append(f'<circle class="dot c{hue}" {place} r="{radius}"{said}/>')
-    return svg(parts, figure.title) + legend([(f"k{hue}", name) for name, hue in hues.items()])
+    marks = [*_dots(figure, hues, flat.scale, up.scale), *_pins(figure, hues, flat.scale, up.scale)]
+    guides = _guides(figure, flat.scale, up.scale)
+    parts = [upright(up, up.room, width), across(flat, height), *guides, *marks]
+    names = legend([(f"k{hue}", name) for name, hue in hues.items()])
+    return svg(parts, figure.title, height, width) + names
 
 
 @chart.register
@@ -260,6 +257,29 @@ def _cell(
         f'fill-opacity="{0.06 + 0.9 * strength:.3f}"'
         f"{tip(f'{words} ({part} of the row)' if part else words)}/>{written}"
     )
+
+
+def _dots(figure: Points, hues: Mapping[str, int], flat: Scale, up: Scale) -> Iterator[str]:
+    step = max(1, math.ceil(len(figure.x) / figure.most))
+    radius = _radius(len(figure.x) / step) + 0.8 * figure.large
+    for i in range(0, len(figure.x), step):
+        x, y = figure.x[i], figure.y[i]
+        if not (math.isfinite(x) and math.isfinite(y)):
+            continue
+        words = [figure.hover[i]] if figure.hover else []
+        words += [f"{figure.grouped_by} {figure.group[i]}".strip()] if figure.group else []
+        said = tip(" · ".join([*words, f"{label(x)}, {label(y)}"]))
+        hue = hues[figure.group[i]] if figure.group else 0
+        place = f'cx="{flat.at(x):.1f}" cy="{up.at(y):.1f}"'
+        yield f'<circle class="dot c{hue}" {place} r="{radius}"{said}/>'
+
+
+def _pins(figure: Points, hues: Mapping[str, int], flat: Scale, up: Scale) -> Iterator[str]:
+    for pin in figure.pins:
+        place = f'cx="{flat.at(pin.x):.1f}" cy="{up.at(pin.y):.1f}"'
+        said = tip(f"{pin.name} · {label(pin.x)}, {label(pin.y)}")
+        hue = hues.get(pin.group, "quiet")
+        yield f'<circle class="pin c{hue}" {place} r="5.5"{said}/>'
 
 
 def _radius(points: float) -> float:

@@ -13,6 +13,7 @@ from html import escape
 from clary.runtime.scales import Scale, tick_labels
 
 WIDTH, HEIGHT = 480, 300
+LARGE_WIDTH, LARGE_HEIGHT = 1000, 620
 RIGHT, TOP, BOTTOM = 14, 16, 46
 COLORS = 10
 # Of the text of ticks, which is 12 pixels high
@@ -40,9 +41,9 @@ class Axis:
         return 30 + LETTER * longest([words for _, words in self.ticks])
 
 
-def svg(parts: Sequence[str], title: str, height: float = HEIGHT) -> str:
+def svg(parts: Sequence[str], title: str, height: float = HEIGHT, width: float = WIDTH) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -76,20 +77,20 @@ def cut(name: str, room: float) -> str:
     return name if len(name) <= fits else name[: max(1, fits - 1)] + "…"
 
 
-def upright(axis: Axis, left: float) -> str:
+def upright(axis: Axis, left: float, width: float = WIDTH) -> str:
     """A vertical axis, with lines across the chart."""
     parts = [upward(13, (axis.scale.start + axis.scale.end) / 2, axis.title)]
     for y, words in axis.ticks:
-        parts.append(f'<path class="grid" d="M{left:.1f} {y:.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<path class="grid" d="M{left:.1f} {y:.1f}H{width - RIGHT:.0f}"/>')
         parts.append(text("tick end", left - 7, y + 4, words))
     return "".join(parts)
 
 
-def across(axis: Axis) -> str:
+def across(axis: Axis, height: float = HEIGHT) -> str:
     """A horizontal axis at the foot of a chart."""
     middle = (axis.scale.start + axis.scale.end) / 2
-    parts = [text("axis", middle, HEIGHT - 6, axis.title)]
-    parts += [text("tick mid", x, HEIGHT - BOTTOM + 18, words) for x, words in axis.ticks]
+    parts = [text("axis", middle, height - 6, axis.title)]
+    parts += [text("tick mid", x, height - BOTTOM + 18, words) for x, words in axis.ticks]
     return "".join(parts)
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from clary import __version__
-from clary.kit.figures import Figure, Lines, Table
+from clary.kit.figures import Figure, Lines, Points, Table
 from clary.runtime.charts import chart
 from clary.runtime.prices import (
     DOLLARS_AN_HOUR,
@@ -161,13 +161,17 @@ def _curve(
 
 def _gallery(figures: Iterable[Figure]) -> str:
     return "".join(
-        f"<figure class='{'wide' if isinstance(one, Table) else ''}'>"
+        f"<figure class='{'wide' if _is_wide(one) else ''}'>"
         f"<figcaption>{escape(one.title)}</figcaption>{chart(one)}"
         + (f"<p class='note'>{escape(one.caption)}</p>" if one.caption else "")
         + "</figure>"
         for one in figures
         if not isinstance(one, Lines) or _has_a_line(one)
     )
+
+
+def _is_wide(figure: Figure) -> bool:
+    return isinstance(figure, Table) or (isinstance(figure, Points) and figure.large)
 
 
 def _has_a_line(figure: Lines) -> bool:

@@ -20,6 +20,7 @@ from clary.codecs.batch import Batch
 from clary.data.channel import MemoryChannel
 from clary.errors import CallerError
 from clary.kit.figures import Bars, Heatmap, Lines, Points
+from clary.runtime.charts import chart
 from tests.algorithms.kmeans.training import DIGITS, one_hot, running, trained
 
 
@@ -178,6 +179,25 @@ def test_rows_are_shown_in_the_plane_of_their_largest_components(
     # Components have no sign of their own
     np.testing.assert_allclose(np.abs(shown), np.abs(exact.transform(DIGITS[:count])), atol=1e-6)
     assert f"{exact.explained_variance_ratio_.sum():.0%}" in rows.caption
+
+
+def test_the_map_points_out_the_centers_and_says_what_a_row_is(model: KMeansModel) -> None:
+    rows = next(f for f in model.figures(Batch(DIGITS[:900])) if isinstance(f, Points))
+    exact = PCA(2).fit(DIGITS[:900].astype(np.float64))
+    pinned = np.array([[pin.x, pin.y] for pin in rows.pins])
+    np.testing.assert_allclose(np.abs(pinned), np.abs(exact.transform(model.centers)), atol=1e-6)
+    assert [pin.name for pin in rows.pins] == [f"center of cluster {one}" for one in range(10)]
+    told = model.predict(Batch(DIGITS[:900]))
+    assert rows.hover[17] == f"row 17, {told['distance_to_cluster'][17]:.4g} from its center"
+    page = chart(rows)
+    assert page.count('class="pin') == 10
+    assert f"· cluster {told['closest_cluster'][17]:.0f} ·" in page.split("row 17,")[1][:60]
+
+
+def test_of_many_centers_those_of_most_rows_are_on_the_map() -> None:
+    rows = next(f for f in trained(k=80).figures(Batch(DIGITS)) if isinstance(f, Points))
+    assert len(rows.pins) == 60
+    assert "Ringed: centers, without 20 that few of these rows or none are near." in rows.caption
 
 
 @pytest.mark.parametrize(("rows", "features"), [(1, 1), (2, 1), (1, 3), (2, 3)])

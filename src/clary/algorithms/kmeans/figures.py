@@ -10,13 +10,13 @@ import numpy.typing as npt
 from scipy import linalg
 
 from clary.codecs.batch import Batch, Floats
-from clary.kit.figures import Bars, Heatmap, Points
+from clary.kit.figures import Bars, Heatmap, Pin, Points
 from clary.kit.parallel import one_thread_blas
 from clary.kit.width import widened
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_MOST_BARS, _MOST_FEATURES, _MOST_POINTS = 40, 40, 1000
+_MOST_BARS, _MOST_FEATURES, _MOST_POINTS, _MOST_PINS = 40, 40, 1000, 60
 _BINS = 20
 
 
@@ -49,19 +49,38 @@ def distances(found: Array) -> Bars:
     )
 
 
-def scatter(rows: Batch, width: int, clusters: Array) -> Points:
-    """Rows in the plane of their first two principal components, colored by cluster."""
+def scatter(rows: Batch, centers: Floats, clusters: Array, apart: Array) -> Points:
+    """Rows in the plane of their first two principal components, colored by cluster, and centers.
+
+    clusters, apart: (rows,), each row's cluster and how far it is from its center.
+    """
     kept = np.linspace(0, rows.rows - 1, min(rows.rows, _MOST_POINTS)).astype(np.intp)
-    some = Batch(widened(rows.features[kept], width)).dense().astype(np.float64)
-    first, second, share = _plane(some - some.mean(axis=0))
+    some = Batch(widened(rows.features[kept], centers.shape[1])).dense().astype(np.float64)
+    mean = some.mean(axis=0)
+    axes, share = _plane(some - mean)
+    with one_thread_blas():
+        places = (some - mean) @ axes
+    shown = _most_frequent(clusters[kept].astype(np.intp))
+    pinned = (centers[shown] - mean) @ axes
+    left_out = len(centers) - len(shown)
     return Points(
         "Clusters",
         "first principal component",
         "second principal component",
-        _numbers(first),
-        _numbers(second),
+        _numbers(places[:, 0]),
+        _numbers(places[:, 1]),
         group=[f"{int(one)}" for one in clusters[kept]],
-        caption=f"The plane shows {share:.0%} of the variance.",
+        hover=[
+            f"row {row}, {far:.4g} from its center"
+            for row, far in zip(kept, apart[kept], strict=True)
+        ],
+        grouped_by="cluster",
+        pins=[
+            Pin(x, y, f"center of cluster {one}", f"{one}")
+            for one, (x, y) in zip(shown, pinned.tolist(), strict=True)
+        ],
+        caption=f"The plane shows {share:.0%} of the variance. Ringed: centers"
+        + (f", without {left_out:,} that few of these rows or none are near." if left_out else "."),
     )
 
 
@@ -82,21 +101,31 @@ def center_heatmap(centers: Floats) -> Heatmap:
     )
 
 
-def _plane(rows: Array) -> tuple[Array, Array, float]:
-    """Both coordinates, and the share of the variance that they have; rows are centered."""
+def _most_frequent(clusters: Array) -> list[int]:
+    """The clusters that most rows are in, in order."""
+    found, counts = np.unique(clusters, return_counts=True)
+    most: list[int] = np.sort(found[np.argsort(-counts, kind="stable")[:_MOST_PINS]]).tolist()
+    return most
+
+
+def _plane(rows: Array) -> tuple[Array, float]:
+    """The first two principal axes, (width, 2), and their share of the variance; rows are centered.
+
+    Where there is only one, the second is 0.
+    """
     count, width = rows.shape
     smaller = min(count, width)
     top = (max(0, smaller - 2), smaller - 1)
     with one_thread_blas():
         if width <= count:
-            scaled = rows @ linalg.eigh(rows.T @ rows, subset_by_index=top)[1]
+            values, axes = linalg.eigh(rows.T @ rows, subset_by_index=top)
         else:
             values, vectors = linalg.eigh(rows @ rows.T, subset_by_index=top)
-            scaled = vectors * np.sqrt(np.maximum(values, 0))
-    if smaller == 1:
-        scaled = np.hstack([np.zeros((count, 1)), scaled])
+            lengths = np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))
+            axes = rows.T @ vectors / lengths
     total = max(float(np.vdot(rows, rows)), np.finfo(np.float64).tiny)
-    return scaled[:, 1], scaled[:, 0], float((scaled**2).sum() / total)
+    axes = np.hstack([axes[:, ::-1], np.zeros((width, 2 - axes.shape[1]))])
+    return axes, float(np.maximum(values, 0).sum() / total)
 
 
 def _numbers(values: Array) -> list[float]:

@@ -120,8 +120,9 @@ class KMeansModel(Model):
             found.append(cluster_sizes(self.sizes))
         if held_out is not None and held_out.rows:
             answers = self.predict(held_out)
-            found.append(distances(answers["distance_to_cluster"]))
-            found.append(scatter(held_out, self.width, answers["closest_cluster"]))
+            clusters, apart = answers["closest_cluster"], answers["distance_to_cluster"]
+            found.append(distances(apart))
+            found.append(scatter(held_out, self.centers, clusters, apart))
         return [*found, center_heatmap(self.centers)]
 
     def _over_chunks(self, batch: Batch, work: Callable[[Rows], T]) -> Iterable[T]:

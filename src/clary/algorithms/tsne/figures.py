@@ -35,7 +35,9 @@ def maps(places: Floats, label: Floats | None, words: Sequence[str]) -> list[Poi
             group=[groups[i] for i in shown] if groups else (),
             hover=words,
             caption=_caption(len(shown), len(places), label),
+            grouped_by="label",
             most=MOST_POINTS,
+            large=True,
         )
         for x, y in views
     ]
