@@ -18,3 +18,13 @@ def kernel(function: F) -> F:
     """
     compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
+
+
+def rough_kernel(function: F) -> F:
+    """As `kernel`, but sums are added up in whatever order the processor is quickest in.
+
+    The last bits differ from machine to machine: for values that only say what to look at closely.
+    """
+    loose = {"reassoc", "contract", "nsz"}
+    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=loose)(function)
+    return compiled

@@ -12,16 +12,16 @@ from threading import Lock
 
 import numpy as np
 
-from clary.algorithms.knn.nearest import Doubles, Floats, Integers, settle, sift
+from clary.algorithms.knn.nearest import Doubles, Floats, Integers, multiply, settle, sift
 from clary.algorithms.knn.tree import Tree, planted, search
 from clary.errors import CallerError
 
 _BLOCK_ROWS, _QUERIES = 2048, 256
 # How many rows are tried on the tree, and of how few or wide ones there is none
 _TRIED, _FEWEST_ROWS, _WIDEST = 64, 512, 128
-# Shares of the rows that the tree may look at and be quicker than products: of many queries at a
-# time, and of few, for which products take in all rows from memory
-_MANY, _FEW, _FEW_QUERIES = 0.04, 0.25, 8
+# Shares of the rows that the tree may look at and be quicker than products, as measured: for many
+# queries at a time, and for few, for which products take in all rows from memory
+_MANY, _FEW, _FEW_QUERIES = 0.15, 0.5, 8
 _UNIT = 2.0**-24
 
 
@@ -40,7 +40,11 @@ class Exact:
         """The k nearest of each query, both (queries, k), the nearest first.
 
         Distances are squared, or negative inner products. Of equal ones the earlier row is first.
+
+        Raises:
+            CallerError: numbers are too large.
         """
+        squared_lengths(queries)
         distances = np.full((len(queries), k), np.inf)
         places = np.full((len(queries), k), -1, dtype=np.int64)
         with self._lock:
@@ -76,7 +80,7 @@ class Exact:
             center = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
         near = rows if self._product else rows - center
         sure = -self._slack / 2 if self._product else 1 - self._slack
-        return center, near, (sure * _squares(near)).astype(np.float32)
+        return center, near, (sure * squared_lengths(near)).astype(np.float32)
 
     @property
     def _slack(self) -> float:
@@ -96,10 +100,10 @@ class Exact:
             asked = queries[some]
             seen: Floats = asked - center
             sure = -self._slack / 2 if self._product else 1 - self._slack
-            lengths = sure * _squares(seen)
+            lengths = sure * squared_lengths(seen)
             for first in range(0, len(near), _BLOCK_ROWS):
                 block = slice(first, first + _BLOCK_ROWS)
-                products: Floats = seen @ near[block].T
+                products = _products(seen, near[block])
                 factor = 1.0 if self._product else 2.0
                 sift(
                     products, floors[block], lengths, factor, asked, self.rows[block], first,
@@ -108,8 +112,17 @@ class Exact:
         settle(distances, places)
 
 
-def _squares(rows: Floats) -> Doubles:
-    """(rows,), each row's squared length; added up in float64 without a copy of all rows.
+def _products(queries: Floats, rows: Floats) -> Floats:
+    """(queries, rows), with rounding errors."""
+    if len(queries) > _FEW_QUERIES:
+        return np.asarray(queries @ rows.T)
+    products = np.empty((len(queries), len(rows)), np.float32)
+    multiply(queries, rows, products)
+    return products
+
+
+def squared_lengths(rows: Floats) -> Doubles:
+    """(rows,)
 
     Raises:
         CallerError: float32 does not hold them.

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from clary.algorithms.knn.exact import squared_lengths
 from clary.algorithms.knn.index import built
 from clary.algorithms.knn.model import KNNModel, unit_rows
 from clary.algorithms.knn.nearest import Floats
@@ -42,6 +43,7 @@ def fit(run: KNNRun) -> KNNModel:
     _check_k(run, len(rows))
     _settle(run, len(rows))
     rows = _padded(run, rows)
+    squared_lengths(rows)
     normalize = run.params.index_metric == "COSINE"
     if normalize:
         rows = unit_rows(rows)

@@ -145,9 +145,16 @@ class Searcher:
         """
         gaps, cells = self._exact.search(queries, count)
         sign = -1.0 if self.product else 1.0
-        found, places = _single(
-            self.index.search_preassigned, queries, k, cells, (sign * gaps).astype(np.float32)
+        found, places = (
+            np.empty((len(queries), k), np.float32),
+            np.empty((len(queries), k), np.int64),
         )
+        arrays = (queries, cells, (sign * gaps).astype(np.float32), found, places)
+        asked, near, gap, *told = map(faiss.swig_ptr, arrays)
+        # The method for arrays takes no other number of cells than the index's own
+        search = self.index.search_preassigned_c
+        settings = faiss.SearchParametersIVF(nprobe=count)
+        _single(search, len(queries), asked, k, near, gap, *told, False, settings)
         return sign * found.astype(np.float64), places
 
 

@@ -112,7 +112,8 @@ ALGORITHM = Algorithm(
         Example({"k": 3, "predictor_type": "classifier", "sample_size": 240, "dimension_reduction_type": "fjlt", "dimension_reduction_target": 4}, "binary"),
     ),
     hardware=Hardware(train_gpu=True, inference_gpu=True),
-    hosts_tolerance=0.1,
+    # Hosts sample other rows
+    hosts_tolerance=0.05,
     fit="clary.algorithms.knn.fit:fit",
     model="clary.algorithms.knn.model:KNNModel",
 )

@@ -2,7 +2,8 @@
 dimensions, or lie near a surface of few.
 
 J. Friedman, J. Bentley, R. Finkel, "An algorithm for finding best matches in logarithmic expected
-time", ACM TOMS 3 (1977); the boxes round the rows of each node are as in J. Omohundro's ball trees.
+time", ACM TOMS 3 (1977). Leaves are full and stored column after column, so that the distances to
+all their rows are found by vector instructions in float32; those that may count are computed anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from clary.algorithms.knn.nearest import (
-    Array,
     Doubles,
     Floats,
     Integers,
@@ -22,19 +22,22 @@ from clary.algorithms.knn.nearest import (
 )
 from clary.kit.kernels import kernel
 
-LEAF_ROWS = 32
-# Twice the depth of a tree over more rows than there can be
-_STACK = 128
+_LEAF_ROWS = 64
+# More than the depth of a tree over as many rows as there can be
+_DEPTH = 64
+# Columns that are added up at a time
+_COLUMNS = 4
 
 
 class Tree(NamedTuple):
     """Nodes, each before its children; the root is the first.
 
     rows: (n, width), in their own order. order: (n,), places of rows, leaf after leaf.
-    packed: (n · width,), the leaves' rows, column after column within a leaf.
+    packed: (leaves · columns, leaf rows), each leaf's columns, which are the width filled up with
+    zeros to a multiple of four; rows that the last leaf lacks are infinite.
     bounds: (nodes, 2), from where to where a node's rows stand in `order`.
     children: (nodes,), the left child, whose sibling is next; 0 for leaves.
-    low, high: (nodes, width), the least box round a node's rows.
+    low, high: (nodes, columns), the least box round a node's rows.
     """
 
     rows: Floats
@@ -49,15 +52,15 @@ class Tree(NamedTuple):
 def planted(rows: Floats) -> Tree:
     """The tree of rows, of which there is one at least."""
     count, width = rows.shape
-    most = 2 * max(1, -(-count // (LEAF_ROWS // 2))) + 1
+    leaves, columns = -(-count // _LEAF_ROWS), -(-width // _COLUMNS) * _COLUMNS
+    most = 2 * leaves - 1
     order = np.arange(count)
     bounds, children = np.zeros((most, 2), np.int64), np.zeros(most, np.int64)
-    low, high = np.empty((most, width), np.float32), np.empty((most, width), np.float32)
-    used = _split(rows, order, bounds, children, low, high)
-    packed = np.empty(count * width, np.float32)
-    _pack(rows, order, bounds[:used], children[:used], packed)
-    kept: list[Array] = [part[:used].copy() for part in (bounds, children, low, high)]
-    return Tree(rows, order, packed, kept[0], kept[1], kept[2], kept[3])
+    low, high = np.zeros((most, columns), np.float32), np.zeros((most, columns), np.float32)
+    _split(rows, order, bounds, children, low, high)
+    packed = np.zeros((leaves * columns, _LEAF_ROWS), np.float32)
+    _pack(rows, order, packed)
+    return Tree(rows, order, packed, bounds, children, low, high)
 
 
 @kernel
@@ -66,124 +69,115 @@ def search(tree: Tree, queries: Floats, distances: Doubles, places: Integers) ->
 
     queries: (queries, width). distances, places: (queries, k), given as infinity and -1.
     """
-    width = queries.shape[1]
-    # What float32 makes of a sum of squares is off by less than this
-    sure = 1 - (width + 4) * 2.0**-24
-    sums = np.empty(LEAF_ROWS, np.float32)
-    nodes, floors = np.empty(_STACK, np.int64), np.empty(_STACK, np.float64)
+    width, columns = queries.shape[1], tree.low.shape[1]
+    # A sum of squares in float32 is more than the true one by less than this
+    slack = 1 - (columns + 8) * 2.0**-23
+    query, sums = np.zeros(columns, np.float32), np.empty(_LEAF_ROWS, np.float32)
+    nodes, floors = np.empty(_DEPTH, np.int64), np.empty(_DEPTH, np.float32)
     seen = 0
     for i in range(len(queries)):
-        query = queries[i]
+        query[:width] = queries[i]
         nodes[0], floors[0], height = 0, 0.0, 1
+        limit = np.float32(np.inf)
         while height:
             height -= 1
-            node = nodes[height]
-            if floors[height] > distances[i, 0]:
-                continue
-            left = tree.children[node]
-            while left:
-                near = _floor(query, tree.low[left], tree.high[left])
-                far = _floor(query, tree.low[left + 1], tree.high[left + 1])
-                node = left
-                if far < near:
-                    near, far, node = far, near, left + 1
-                if far <= distances[i, 0]:
-                    nodes[height], floors[height] = 2 * left + 1 - node, far
-                    height += 1
-                if near > distances[i, 0]:
-                    break
+            node, floor = nodes[height], floors[height]
+            while floor <= limit and tree.children[node]:
                 left = tree.children[node]
-            if left:
+                near, far = _floor(tree, left, query), _floor(tree, left + 1, query)
+                node, floor, other, rest = left, near, left + 1, far
+                if far < near:
+                    node, floor, other, rest = left + 1, far, left, near
+                if rest <= limit:
+                    nodes[height], floors[height] = other, rest
+                    height += 1
+            if floor > limit:
                 continue
-            start, stop = tree.bounds[node]
+            start, stop = tree.bounds[node, 0], tree.bounds[node, 1]
             seen += stop - start
-            _scan(tree, query, start, stop, sums)
-            for place in range(stop - start):
-                if sums[place] * sure <= distances[i, 0]:
-                    row = tree.order[start + place]
-                    offer(distances[i], places[i], squared_distance(query, tree.rows[row]), row)
+            if _scan(tree.packed, start // _LEAF_ROWS * columns, query, sums, limit):
+                for place in range(stop - start):
+                    if sums[place] <= limit:
+                        row = tree.order[start + place]
+                        distance = squared_distance(queries[i], tree.rows[row])
+                        offer(distances[i], places[i], distance, row)
+                        limit = np.float32(distances[i, 0] / slack)
     settle(distances, places)
     return seen
 
 
 @kernel
-def _floor(query: Floats, low: Floats, high: Floats) -> float:
-    """No more than the squared distance to any row in the box."""
-    a = b = 0.0
-    for j in range(0, len(query) - 1, 2):
-        gap = max(low[j] - np.float64(query[j]), np.float64(query[j]) - high[j], 0.0)
+def _floor(tree: Tree, node: int, query: Floats) -> np.float32:
+    """The squared distance to a node's box, rounded."""
+    a = b = np.float32(0)
+    low, high, nothing = tree.low, tree.high, np.float32(0)
+    for j in range(0, len(query), 2):
+        gap = max(max(low[node, j] - query[j], query[j] - high[node, j]), nothing)
         a += gap * gap
-        gap = max(
-            low[j + 1] - np.float64(query[j + 1]), np.float64(query[j + 1]) - high[j + 1], 0.0
-        )
+        gap = max(max(low[node, j + 1] - query[j + 1], query[j + 1] - high[node, j + 1]), nothing)
         b += gap * gap
-    if len(query) % 2:
-        j = len(query) - 1
-        gap = max(low[j] - np.float64(query[j]), np.float64(query[j]) - high[j], 0.0)
-        a += gap * gap
-    return (a + b) * (1 - 1e-12)
+    return a + b
 
 
 @kernel
-def _scan(tree: Tree, query: Floats, start: int, stop: int, sums: Floats) -> None:
-    """Squared distances to the rows of a leaf, in float32."""
-    count = stop - start
-    some = sums[:count]
-    some[:] = 0
-    for j in range(len(query)):
-        begin = start * len(query) + j * count
-        column = tree.packed[begin : begin + count]
-        value = query[j]
-        for place in range(count):
-            gap = value - column[place]
-            some[place] += gap * gap
+def _scan(packed: Floats, first: int, query: Floats, sums: Floats, limit: np.float32) -> np.int32:
+    """Squared distances to the rows of a leaf, rounded; how many are within the limit."""
+    for place in range(_LEAF_ROWS):
+        sums[place] = 0
+    for j in range(0, len(query), 4):
+        a, b, c, d = query[j], query[j + 1], query[j + 2], query[j + 3]
+        for place in range(_LEAF_ROWS):
+            e, f = a - packed[first + j, place], b - packed[first + j + 1, place]
+            g, h = c - packed[first + j + 2, place], d - packed[first + j + 3, place]
+            sums[place] += (e * e + f * f) + (g * g + h * h)
+    near = np.int32(0)
+    for place in range(_LEAF_ROWS):
+        near += np.int32(sums[place] <= limit)
+    return near
 
 
 @kernel
 def _split(
     rows: Floats, order: Integers, bounds: Integers, children: Integers, low: Floats, high: Floats
-) -> int:
-    """Fill in the nodes, and put the rows in their order; how many nodes there are."""
-    stack = np.empty(_STACK, np.int64)
+) -> None:
+    """Fill in the nodes, and put the rows in their order."""
+    stack = np.empty(_DEPTH, np.int64)
     bounds[0, 0], bounds[0, 1] = 0, len(rows)
     stack[0], height, used = 0, 1, 1
     while height:
         height -= 1
         node = stack[height]
-        start, stop = bounds[node]
+        start, stop = bounds[node, 0], bounds[node, 1]
         part = order[start:stop]
-        _enclose(rows, part, low[node], high[node])
-        if stop - start <= LEAF_ROWS:
+        axis = _enclose(rows, part, low[node], high[node])
+        if stop - start <= _LEAF_ROWS:
             continue
-        axis, widest = 0, np.float32(-1)
-        for j in range(rows.shape[1]):
-            if high[node, j] - low[node, j] > widest:
-                axis, widest = j, high[node, j] - low[node, j]
-        middle = (stop - start) // 2
-        if widest > 0:
+        middle = (stop - start + _LEAF_ROWS - 1) // _LEAF_ROWS // 2 * _LEAF_ROWS
+        if low[node, axis] < high[node, axis]:
             _partition(rows[:, axis], part, middle)
         children[node] = used
         bounds[used, 0], bounds[used, 1] = start, start + middle
         bounds[used + 1, 0], bounds[used + 1, 1] = start + middle, stop
         stack[height], stack[height + 1] = used, used + 1
         height, used = height + 2, used + 2
-    return used
 
 
 @kernel
-def _enclose(rows: Floats, part: Integers, low: Floats, high: Floats) -> None:
-    low[:] = rows[part[0]]
-    high[:] = rows[part[0]]
+def _enclose(rows: Floats, part: Integers, low: Floats, high: Floats) -> int:
+    """The box, and along which axis it is longest."""
+    width = rows.shape[1]
+    low[:width] = rows[part[0]]
+    high[:width] = rows[part[0]]
     for row in part:
-        for j in range(rows.shape[1]):
-            value = rows[row, j]
-            low[j] = min(low[j], value)
-            high[j] = max(high[j], value)
+        for j in range(width):
+            low[j] = min(low[j], rows[row, j])
+            high[j] = max(high[j], rows[row, j])
+    return int(np.argmax(high - low))
 
 
 @kernel
 def _partition(values: Floats, part: Integers, middle: int) -> None:
-    """Hoare's selection: no value before the middle is above any from there on."""
+    """C. Hoare's selection: afterwards no value before the middle is above any from there on."""
     left, right = 0, len(part) - 1
     while left < right:
         a, b, c = values[part[left]], values[part[(left + right) // 2]], values[part[right]]
@@ -207,13 +201,13 @@ def _partition(values: Floats, part: Integers, middle: int) -> None:
 
 
 @kernel
-def _pack(
-    rows: Floats, order: Integers, bounds: Integers, children: Integers, packed: Floats
-) -> None:
-    for node in range(len(bounds)):
-        if not children[node]:
-            start, stop = bounds[node]
-            for j in range(rows.shape[1]):
-                for place in range(start, stop):
-                    to = start * rows.shape[1] + j * (stop - start) + place - start
-                    packed[to] = rows[order[place], j]
+def _pack(rows: Floats, order: Integers, packed: Floats) -> None:
+    count, width = rows.shape
+    leaves = -(-count // _LEAF_ROWS)
+    columns = len(packed) // leaves
+    for leaf in range(leaves):
+        for place in range(_LEAF_ROWS):
+            at = leaf * _LEAF_ROWS + place
+            for j in range(width):
+                value = rows[order[at], j] if at < count else np.float32(np.inf)
+                packed[leaf * columns + j, place] = value
