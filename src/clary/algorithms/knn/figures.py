@@ -24,6 +24,7 @@ class Neighbors(Protocol):
 
     params: KNNHyperparameters
     searcher: Searcher
+    normalize: bool
 
     @property
     def classes(self) -> Floats: ...
@@ -33,6 +34,10 @@ class Neighbors(Protocol):
 
 def figures_of(model: Neighbors, held_out: Batch, *, leave_out: bool) -> list[Figure]:
     """leave_out: whether the rows are of the sample, so that each is its own nearest neighbor."""
+    source = "rows of train, each without itself" if leave_out else "held-out rows"
+    if leave_out and model.searcher.product and not model.normalize:
+        # The row with the greatest product may be another
+        leave_out, source = False, "rows of train, which may be their own neighbors"
     rows = held_out.slice(0, _MOST_ROWS)
     label, params = rows.labels().reshape(-1), model.params
     k = min(params.k, model.searcher.rows - leave_out)
@@ -43,7 +48,6 @@ def figures_of(model: Neighbors, held_out: Batch, *, leave_out: bool) -> list[Fi
     if leave_out:
         labels = _others(distances, labels)
     predicted = answered(labels[:, :k], params.predictor_type)
-    source = "rows of train, none its own neighbor" if leave_out else "held-out rows"
     effect = _effect(labels, label, k, params.predictor_type, source)
     if params.predictor_type == "regressor":
         return [*regression(label, predicted), effect]

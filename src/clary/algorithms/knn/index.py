@@ -150,10 +150,11 @@ class Searcher:
             np.empty((len(queries), k), np.int64),
         )
         arrays = (queries, cells, (sign * gaps).astype(np.float32), found, places)
-        asked, near, gap, *told = map(faiss.swig_ptr, arrays)
+        asked, near, gap, *told = (faiss.swig_ptr(array) for array in arrays)
+        settings = faiss.SearchParametersIVF()
+        settings.nprobe = count
         # The method for arrays takes no other number of cells than the index's own
         search = self.index.search_preassigned_c
-        settings = faiss.SearchParametersIVF(nprobe=count)
         _single(search, len(queries), asked, k, near, gap, *told, False, settings)
         return sign * found.astype(np.float64), places
 
