@@ -25,6 +25,7 @@ SUITES = (
     "linear_learner",
     "kmeans",
     "pca",
+    "randomcutforest",
     "xgboost",
     "endpoint",
     "invocation",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clary.algorithms.randomcutforest.scoring import known_score
 from clary.algorithms.randomcutforest.trees import Doubles, Floats, Integers, Trees
 from clary.kit.kernels import kernel
 
@@ -143,6 +144,4 @@ def _of_leaf(trees: Trees, tree: int, leaf: int, depth: int, row: Floats, missin
     for each in range(len(row)):
         if not missing[each] and trees.points[tree, leaf, each] != row[each]:
             return 1.0 / (depth + 1.0)
-    copies = trees.copies[tree, leaf]
-    damping = 1.0 - copies / (2.0 * trees.held[tree])
-    return float(damping / (depth + np.log2(1.0 + copies)))
+    return known_score(depth, trees.copies[tree, leaf], trees.held[tree])
