@@ -1,4 +1,7 @@
-"""The state between two epochs in a folder: parameters, moments, and the number of steps."""
+"""The state after an epoch in a folder: parameters, moments, and the number of steps.
+
+All rows are brought up to the last step then.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clary.algorithms.ipinsights.learner import Learner, Weights
+from clary.algorithms.ipinsights.adam import Weights
+from clary.algorithms.ipinsights.learner import Learner
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
 from clary.kit.run import Checkpoints
@@ -37,14 +41,15 @@ def restored(learner: Learner, checkpoints: Checkpoints, cluster: Cluster) -> in
     if epoch is None:
         return 0
     folder = latest[1] if latest else None
+    learner.steps = int(cluster.broadcast(_read(folder, _STEPS, None) if folder else None)[0])
     for name in ("entities", "encoder"):
         like = getattr(learner, name).values
         parts = {
             part: cluster.broadcast(_read(folder, f"{name}.{part}.npy", like) if folder else None)
             for part in _PARTS
         }
-        setattr(learner, name, Weights(**parts))
-    learner.steps = int(cluster.broadcast(_read(folder, _STEPS, None) if folder else None)[0])
+        last = np.full(len(parts["values"]), learner.steps, np.int32)
+        setattr(learner, name, Weights(**parts, last=last))
     return int(epoch)
 
 

@@ -93,8 +93,9 @@ class Encoder:
         outs = [first]
         for number in range(self.layers - 1):
             weights, bias = self.layer(number)
-            out = outs[-1] @ weights.T
-            out += bias
+            with np.errstate(over="ignore", invalid="ignore"):
+                out = outs[-1] @ weights.T
+                out += bias
             outs.append(np.maximum(out, 0, out=out))
         return outs
 
@@ -107,9 +108,10 @@ class Encoder:
         """
         for number in reversed(range(self.layers - 1)):
             weights, bias = gradient.layer(number)
-            weights += slopes.T @ outs[number]
-            bias += slopes.sum(axis=0)
-            slopes = slopes @ self.layer(number)[0]
+            with np.errstate(over="ignore", invalid="ignore"):
+                weights += slopes.T @ outs[number]
+                bias += slopes.sum(axis=0)
+                slopes = slopes @ self.layer(number)[0]
             slopes *= outs[number] > 0
         kernels.scatter(*_parts(addresses), slopes, gradient.four, gradient.six, gradient.bias)
 

@@ -14,20 +14,23 @@ parameters.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
 
 from clary.algorithms.ipinsights import checkpoint
+from clary.algorithms.ipinsights.adam import Pace, Weights
 from clary.algorithms.ipinsights.encoder import Encoder
 from clary.algorithms.ipinsights.journal import Journal
-from clary.algorithms.ipinsights.learner import Learner, Rates, Weights
+from clary.algorithms.ipinsights.learner import Learner
 from clary.algorithms.ipinsights.model import IPInsightsModel
 from clary.algorithms.ipinsights.pairs import NONE, Pairs, pairs_of
 from clary.algorithms.ipinsights.sampling import Negatives
 from clary.algorithms.ipinsights.spec import PAIR, IPInsightsHyperparameters
 from clary.algorithms.ipinsights.validation import discriminator_auc
+from clary.errors import CallerError
 from clary.kit.parallel import one_thread_blas
 from clary.kit.run import Run
 
@@ -43,8 +46,8 @@ def fit(run: IPInsightsRun) -> IPInsightsModel:
     """Learn the vectors of train's pairs.
 
     Raises:
-        CallerError: the rows are not pairs, or validation has addresses of a family that train
-        lacks.
+        CallerError: the tables do not fit memory, the loss diverges, or validation has addresses of
+            a family that train lacks.
     """
     seed = int(run.rng.integers(2**63))
     learner = _begun(run, seed)
@@ -55,10 +58,11 @@ def fit(run: IPInsightsRun) -> IPInsightsModel:
         journal = Journal(run)
         while epoch < run.params.epochs:
             interrupted = _epoch(run, epoch, learner, journal, seed)
+            learner.catch_up()
             journal.end_of_epoch(epoch)
             if interrupted:
                 break
-            _validate(run, epoch, learner, seed)
+            _validate(run, epoch, learner)
             epoch += 1
             run.checkpoints.save(epoch, lambda folder: checkpoint.write(learner, folder))
     return _model(run, learner)
@@ -67,6 +71,7 @@ def fit(run: IPInsightsRun) -> IPInsightsModel:
 def _begun(run: IPInsightsRun, seed: int) -> Learner:
     """Vectors drawn at random, the same on all hosts."""
     params = run.params
+    _check_room(params)
     rng = np.random.default_rng((seed, 0))
     encoder = Encoder.drawn(params.vector_dim, params.num_ip_encoder_layers, rng)
     entities = np.empty((params.num_entity_vectors, params.vector_dim), np.float32)
@@ -78,9 +83,23 @@ def _begun(run: IPInsightsRun, seed: int) -> Learner:
         Weights.of(entities),
         Weights.of(encoder.parameters),
         params.num_ip_encoder_layers,
-        Rates(params.learning_rate, params.weight_decay),
+        Pace(params.learning_rate),
+        params.weight_decay,
         run.cluster,
     )
+
+
+def _check_room(params: IPInsightsHyperparameters) -> None:
+    """The table of entities and Adam's two moments of it fit the machine's memory."""
+    needed = 3 * 4 * params.num_entity_vectors * params.vector_dim
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise CallerError.of(
+            "num_entity_vectors x vector_dim",
+            f"must be at most {present // 12:,}, as training takes 12 bytes each and this machine "
+            f"has {present / 2**30:.1f} GiB",
+            params.num_entity_vectors * params.vector_dim,
+        )
 
 
 def _epoch(run: IPInsightsRun, epoch: int, learner: Learner, journal: Journal, seed: int) -> bool:
@@ -104,6 +123,9 @@ def _epoch(run: IPInsightsRun, epoch: int, learner: Learner, journal: Journal, s
             rng,
         )
         loss, right = learner.learn(pairs, negatives, int(total))
+        if not np.isfinite(loss):
+            rule = "is too large: the loss is no number any more"
+            raise CallerError.of("learning_rate", rule, params.learning_rate)
         journal.batch(epoch, int(total), negatives.tries, loss, right)
         if stop:
             return True
@@ -120,10 +142,10 @@ def _minibatches(run: IPInsightsRun, epoch: int, rng: np.random.Generator) -> It
             yield pairs.chosen(slice(start, start + rows))
 
 
-def _validate(run: IPInsightsRun, epoch: int, learner: Learner, seed: int) -> None:
+def _validate(run: IPInsightsRun, epoch: int, learner: Learner) -> None:
     if "validation" in run.channels:
         channel = run.channels["validation"]
-        auc = discriminator_auc(_model(run, learner), channel, epoch, run.cluster, seed)
+        auc = discriminator_auc(_model(run, learner), channel, epoch, run.cluster)
         if auc is not None:
             run.report("validation:discriminator_auc", auc, epoch=epoch)
 

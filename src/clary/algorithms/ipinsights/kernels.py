@@ -15,6 +15,11 @@ import numpy as np
 from clary.kit.kernels import kernel
 
 IPV4_ROWS, IPV6_ROWS = 4 * 256, 16 * 256
+BETA_1, BETA_2 = 0.9, 0.999
+
+_B1, _REST_1 = np.float32(BETA_1), np.float32(1 - BETA_1)
+_B2, _REST_2 = np.float32(BETA_2), np.float32(1 - BETA_2)
+_EPSILON = 1e-8
 
 
 @kernel
@@ -133,24 +138,52 @@ def _dot(left: Any, right: Any) -> Any:
 
 
 @kernel
-def adam(
-    values: Any, first: Any, second: Any, rows: Any, gradient: Any, decay: Any, rate: Any,
-    correction: Any,
-) -> None:  # fmt: skip
-    """A step of Adam for some rows; the others stay as they are, their moments too.
-
-    Kingma & Ba, "Adam", ICLR 2015, with the square of the parameters in the loss.
+def coast(
+    values: Any, first: Any, second: Any, last: Any, rows: Any, step: int, ahead: Any
+) -> None:
+    """Bring rows without a gradient up to a step: moments fade, and move the row while they do.
 
     Args:
-        values, first, second: (all, dim), parameters and both moments.
-        rows: (rows,) of them, each once. gradient: (rows, dim).
-        rate, correction: the step size over (1 - β₁ᵗ), and √(1 - β₂ᵗ).
+        values, first, second: (all, dim), parameters and both moments of Adam. last: (all,), the step
+            that a row is at. rows: (rows,) of them, each once.
+        ahead: by step, how far a row goes that has no gradient any more: see `Pace`.
     """
+    ratio = BETA_1 / np.sqrt(BETA_2)
+    for row in rows:
+        rest = step - last[row]
+        # At step 0 there is no momentum yet
+        if rest > 0 and last[row] > 0:
+            own, mean, square = values[row], first[row], second[row]
+            far = np.float32(ahead[last[row]] - ratio**rest * ahead[step])
+            fade, fade_2 = np.float32(BETA_1**rest), np.float32(BETA_2**rest)
+            tiny = np.float32(_EPSILON * np.sqrt(1 - BETA_2 ** last[row]))
+            for at in range(len(own)):
+                own[at] -= far * mean[at] / (np.sqrt(square[at]) + tiny)
+                mean[at] *= fade
+                square[at] *= fade_2
+        last[row] = step
+
+
+@kernel
+def adam(
+    values: Any, first: Any, second: Any, last: Any, rows: Any, step: int, pace: Any,
+    gradient: Any, decay: Any,
+) -> None:  # fmt: skip
+    """The step of this number for rows that are at the one before.
+
+    Kingma & Ba, "Adam", ICLR 2015.
+
+    Args:
+        values, first, second, last, rows: as in `coast`. pace: size by step: see `Pace`.
+        gradient: (rows, dim). decay: weight of the parameters' squares in the loss.
+    """
+    now, tiny = np.float32(pace[step]), np.float32(_EPSILON * np.sqrt(1 - BETA_2**step))
     for place in range(len(rows)):
         row = rows[place]
         own, mean, square, slopes = values[row], first[row], second[row], gradient[place]
         for at in range(len(own)):
             slope = slopes[at] + decay * own[at]
-            mean[at] = np.float32(0.9) * mean[at] + np.float32(0.1) * slope
-            square[at] = np.float32(0.999) * square[at] + np.float32(0.001) * slope * slope
-            own[at] -= rate * mean[at] / (np.sqrt(square[at]) / correction + np.float32(1e-8))
+            mean[at] = _B1 * mean[at] + _REST_1 * slope
+            square[at] = _B2 * square[at] + _REST_2 * slope * slope
+            own[at] -= now * mean[at] / (np.sqrt(square[at]) + tiny)
+        last[row] = step

@@ -1,9 +1,8 @@
 """One mini-batch after the other: loss, gradients, and a step of Adam.
 
-The gradient of a mini-batch touches few rows of the table of entities; Adam then moves only those,
-and leaves the others and their moments as they are. Pairs are put in the order of their entities
-and cut into lanes of whole entities, as many whatever the number of threads: each has its own
-gradient of the encoder, which are added in order, and rows of entities that no other lane has.
+Pairs are put in the order of their entities and cut into lanes of whole entities, as many whatever
+the number of threads: each lane has its own gradient of the encoder, which are added in order, and
+the gradient of entities that no other lane has.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.ipinsights import kernels
+from clary.algorithms.ipinsights.adam import Pace, Weights
 from clary.algorithms.ipinsights.encoder import Encoder, Floats, octets_of_six
 from clary.algorithms.ipinsights.pairs import Pairs
 from clary.algorithms.ipinsights.sampling import Negatives
@@ -26,36 +26,6 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 
 _LANES, _LANE_PAIRS = 8, 512
 _CHUNK_NUMBERS = 2**17
-_STEP_ROWS = 1024
-_BETA_1, _BETA_2 = 0.9, 0.999
-
-
-@dataclass
-class Weights:
-    """Parameters and Adam's two moments, each (rows, dim)."""
-
-    values: Floats
-    first: Floats
-    second: Floats
-
-    @classmethod
-    def of(cls, values: Floats) -> Weights:
-        """With moments of zero, which take no memory until they are touched."""
-        return cls(values, np.zeros_like(values), np.zeros_like(values))
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Step size and weight decay of Adam."""
-
-    learning_rate: float
-    weight_decay: float
-
-    def at(self, step: int) -> tuple[np.float32, np.float32, np.float32]:
-        """What the kernel takes at a step, counted from 1."""
-        rate = self.learning_rate / (1 - _BETA_1**step)
-        correction = np.sqrt(1 - _BETA_2**step)
-        return np.float32(self.weight_decay), np.float32(rate), np.float32(correction)
 
 
 @dataclass
@@ -69,7 +39,8 @@ class Learner:
     entities: Weights
     encoder: Weights
     layers: int
-    rates: Rates
+    pace: Pace
+    decay: float
     cluster: Cluster
     steps: int = 0
 
@@ -80,12 +51,13 @@ class Learner:
 
     def meet_six(self, rng: np.random.Generator) -> None:
         """From now on addresses may be of IPv6."""
-        more = Weights.of(octets_of_six(self.encoder.values.shape[1], rng))
-        self.encoder = Weights(
-            np.vstack([self.encoder.values, more.values]),
-            np.vstack([self.encoder.first, more.first]),
-            np.vstack([self.encoder.second, more.second]),
-        )
+        more = octets_of_six(self.encoder.values.shape[1], rng)
+        self.encoder = self.encoder.and_more(Weights.of(more, self.steps))
+
+    def catch_up(self) -> None:
+        """Bring all vectors to where the steps so far have taken them."""
+        every = np.arange(len(self.entities.values), dtype=np.int32)
+        self.entities.coast(every, self.steps, self.pace)
 
     def learn(self, pairs: Pairs, negatives: Negatives, total: int) -> Doubles:
         """A step with this host's pairs, of `total` on all hosts; it may have none.
@@ -99,10 +71,9 @@ class Learner:
             told = self.cluster.all_reduce(told)
             touched, slopes = _together(touched, slopes, self.cluster)
         self.steps += 1
-        settings = self.rates.at(self.steps)
         every = np.arange(len(gradient), dtype=np.int32)
-        _step(self.encoder, every, gradient, settings)
-        _step(self.entities, touched, slopes, settings)
+        self.encoder.move(every, gradient, self.decay, self.steps, self.pace)
+        self.entities.move(touched, slopes, self.decay, self.steps, self.pace)
         return told
 
     def _gradients(
@@ -116,6 +87,7 @@ class Learner:
         group[first[1:]] = 1
         np.cumsum(group, out=group)
         slopes = np.zeros((len(first), self.entities.values.shape[1]), np.float32)
+        self.entities.coast(entity[first], self.steps, self.pace)
         share = _Share(self, pairs, negatives, order, entity, group, slopes, total)
         found = list(ordered_map(share.lane, _lanes(first, len(entity))))
         if not found:
@@ -173,30 +145,14 @@ def _lanes(first: npt.NDArray[np.intp], pairs: int) -> list[tuple[int, int]]:
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _step(
-    weights: Weights,
-    rows: npt.NDArray[np.int32],
-    gradient: Floats,
-    settings: tuple[np.float32, np.float32, np.float32],
-) -> None:
-    """Adam for some rows, each of which is there once."""
-
-    def some(start: int) -> None:
-        part = slice(start, start + _STEP_ROWS)
-        kernels.adam(weights.values, weights.first, weights.second, rows[part], gradient[part],
-                     *settings)  # fmt: skip
-
-    for _ in ordered_map(some, range(0, len(rows), _STEP_ROWS)):
-        pass
-
-
 def _together(
     touched: npt.NDArray[np.int32], slopes: Floats, cluster: Cluster
 ) -> tuple[npt.NDArray[np.int32], Floats]:
     """Every host's rows and their gradients, those of the same row added in the hosts' order."""
     every = np.concatenate(cluster.gather(touched))
     parts = np.concatenate(cluster.gather(slopes))
-    rows, where = np.unique(every, return_inverse=True)
-    total = np.zeros((len(rows), slopes.shape[1]), np.float32)
-    np.add.at(total, where, parts)
-    return rows, total
+    order = np.argsort(every, kind="stable")
+    first = np.flatnonzero(np.diff(every[order], prepend=-1))
+    if not len(first):
+        return every, parts
+    return every[order][first], np.add.reduceat(parts[order], first)

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from clary.algorithms.ipinsights import kernels
 from clary.algorithms.ipinsights.encoder import Encoder, Floats
+from clary.algorithms.ipinsights.figures import figures
 from clary.algorithms.ipinsights.pairs import Pairs, pairs_of
 from clary.algorithms.ipinsights.spec import ALGORITHM, PAIR, IPInsightsHyperparameters
-from clary.algorithms.ipinsights.validation import discriminator_auc
+from clary.algorithms.ipinsights.validation import area, discriminator_auc, with_random
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.errors import CallerError
@@ -77,7 +78,7 @@ class IPInsightsModel(Model):
         return np.concatenate(parts)
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
-        auc = discriminator_auc(self, channel, 0, Cluster(), 0)
+        auc = discriminator_auc(self, channel, 0, Cluster())
         return {} if auc is None else {"validation:discriminator_auc": auc}
 
     def save(self, folder: Path) -> None:
@@ -111,7 +112,11 @@ class IPInsightsModel(Model):
         }
 
     def figures(self, held_out: Batch | None) -> list[Figure]:
-        return []
+        if held_out is None or not held_out.rows:
+            return []
+        pairs = self.pairs(held_out)
+        real, random = self.scores(pairs), self.scores(with_random(pairs, 0))
+        return figures(held_out, real, random, area(real, random))
 
     def _products(self, pairs: Pairs, vectors: Floats) -> Floats:
         found = np.empty(len(pairs), np.float32)

@@ -27,11 +27,11 @@ class Scorer(Protocol):
 
 
 def discriminator_auc(
-    model: Scorer, channel: Channel, epoch: int, cluster: Cluster, seed: int
+    model: Scorer, channel: Channel, epoch: int, cluster: Cluster
 ) -> float | None:
     """The area under the ROC curve over all hosts' pairs, beside one random address each.
 
-    `seed` decides the addresses. None where no host has pairs.
+    The addresses are the same ones each time. None where no host has pairs.
 
     Raises:
         CallerError: the channel has addresses that the model does not take.
@@ -42,9 +42,9 @@ def discriminator_auc(
             pairs = model.pairs(batch)
         except CallerError as fault:
             raise CallerError.of(f"channel {channel.name}", str(fault)) from None
-        key = np.random.default_rng((seed, 3, cluster.rank, number)).integers(2**63)
+        key = int(np.random.default_rng((cluster.rank, number)).integers(2**63))
         real.append(model.scores(pairs))
-        random.append(model.scores(with_random(pairs, int(key))))
+        random.append(model.scores(with_random(pairs, key)))
     scores = [np.concatenate(cluster.gather(np.concatenate(one))) for one in (real, random)]
     return area(*scores) if len(scores[0]) else None
 
@@ -54,7 +54,7 @@ def with_random(pairs: Pairs, key: int) -> Pairs:
     negatives = Negatives(key, 1, np.zeros(0, np.int64))
     found = negatives.addresses(pairs, np.arange(len(pairs)))
     every = Pairs(np.repeat(pairs.entity, negatives.tries), found)
-    return every.chosen(slice(1, None, negatives.tries))
+    return every.chosen(np.arange(1, len(every), negatives.tries))
 
 
 def area(high: Floats, low: Floats) -> float:

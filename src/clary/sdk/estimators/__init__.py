@@ -16,6 +16,7 @@ ESTIMATORS = {
     "kmeans": "KMeans",
     "pca": "PCA",
     "knn": "KNN",
+    "ipinsights": "IPInsights",
     "factorization-machines": "FactorizationMachines",
     "svm": "SVM",
     "randomcutforest": "RandomCutForest",
