@@ -236,3 +236,11 @@ def test_a_forecast_without_a_series_is_refused(
     forest, _ = followed(rows, **settings)
     with pytest.raises(CallerError, match=words):
         forest.forecast(3)
+
+
+def test_a_forest_that_told_no_scores_knows_its_threshold_from_its_rows() -> None:
+    forest = RandomCutForest(num_trees=50, num_samples_per_tree=64)
+    for row in TUMORS:
+        forest.update(row)
+    assert -2 < forest.offset_ < -0.5
+    assert set(forest.predict(np.vstack([TUMORS[:50], TUMORS[:1] + 50]))) == {-1, 1}

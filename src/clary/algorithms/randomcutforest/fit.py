@@ -30,8 +30,8 @@ _BATCH_ROWS = 4096
 # Where the rows are so few that parts of the sample would be smaller, trees share rows
 _FEWEST_IN_TREE = 32
 _SCORED_ROWS = 4096
-# Points and both ends of the boxes, in float32; the rest of a node and a leaf
-_NUMBER_BYTES, _NODE_BYTES = 12, 64
+# Points and both ends of the boxes, and the sample beside its copy; the rest of a node and a leaf
+_NUMBER_BYTES, _NODE_BYTES = 12 + 12, 64
 
 
 def fit(run: ForestRun) -> RandomCutForestModel:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from clary.algorithms.randomcutforest.artifact import (
+    hyperparameters_of,
+    read_last_rows,
+    read_state,
+    write_state,
+)
 from clary.algorithms.randomcutforest.figures import series, spread
 from clary.algorithms.randomcutforest.filling import Forecast, forecast, imputed
 from clary.algorithms.randomcutforest.forest import Forest
@@ -27,9 +33,7 @@ from clary.kit.width import widened
 from clary.spec.algorithm import Algorithm
 from clary.spec.hyperparameters import Hyperparameters
 
-_STATE, _LAST_ROWS = "forest.json", "last_rows.npy"
-_KINDS = {"seen": int, "clock": float, "mean": float, "variance": float, "weight": float}
-_BATCH_ROWS = 8192
+_BATCH_ROWS, _SCORED_ROWS = 8192, 4096
 # A stream's first scores would be of hardly any rows: none is told before this share of a sample
 _READY = 0.25
 
@@ -77,6 +81,14 @@ class RandomCutForestModel(StreamModel):
     @property
     def width(self) -> int:
         return self.forest.width // self.params.shingle_size
+
+    @property
+    def limit(self) -> float:
+        """The score above which a row is anomalous; of the rows in the trees, if none was told."""
+        if self.threshold.weight or not self.forest.trees.held.any():
+            return self.threshold.value
+        trees = self.forest.trees
+        return Threshold.of(self.forest.scores(trees.points[trees.copies > 0][:_SCORED_ROWS])).value
 
     def following(self) -> Model:
         return self if self.params.shingle_size == 1 else _Following(self)
@@ -184,7 +196,7 @@ class RandomCutForestModel(StreamModel):
         counts, shingles = np.zeros((2, 2)), self._new_shingles()
         for batch in channel.batches(_BATCH_ROWS):
             scores = self._scores(batch, shingles)
-            counts += counted(batch.labels(), scores > self.threshold.value)
+            counts += counted(batch.labels(), scores > self.limit)
         self._remarks = [text for text in [remark(counts)] if text]
         return scores_of(counts, self.params.eval_metrics)
 
@@ -193,38 +205,24 @@ class RandomCutForestModel(StreamModel):
 
     def save(self, folder: Path) -> None:
         self.forest.save(folder)
-        np.save(folder / _LAST_ROWS, self.shingles.held, allow_pickle=False)
-        state = {
-            "feature_dim": self.width,
-            "num_samples_per_tree": self.params.num_samples_per_tree,
-            "shingle_size": self.params.shingle_size,
-            "time_decay": self.params.time_decay,
-            "seen": self.forest.seen,
-            "clock": self.forest.clock,
-            "mean": self.threshold.mean,
-            "variance": self.threshold.variance,
-            "weight": self.threshold.weight,
-        }
-        (folder / _STATE).write_text(json.dumps(state, indent=1) + "\n")
+        numbers = {"seen": self.forest.seen, "clock": self.forest.clock, **asdict(self.threshold)}
+        write_state(folder, self.params, numbers, self.shingles.held)
 
     @classmethod
     def load(cls, folder: Path, params: Mapping[str, Any] | None = None) -> Self:
-        state = _state(folder)
-        forest = Forest.load(folder)
-        names = ("feature_dim", "num_samples_per_tree", "shingle_size", "time_decay")
-        known = {name: state[name] for name in names if name in state}
-        trees = {"num_trees": len(forest.states)}
-        settled = RandomCutForestHyperparameters.parse({**(params or {}), **known, **trees})
+        state, forest = read_state(folder), Forest.load(folder)
+        found = {**hyperparameters_of(state), "num_trees": len(forest.states)}
+        settled = RandomCutForestHyperparameters.parse({**(params or {}), **found})
         if forest.width != (settled.feature_dim or 0) * settled.shingle_size:
             raise CallerError.of(f"model {folder}", "its points are not of feature_dim numbers")
-        forest.seen, forest.clock = state["seen"], float(state["clock"])
+        forest.seen, forest.clock = int(state["seen"]), float(state["clock"])
         threshold = Threshold(state["mean"], state["variance"], state["weight"])
-        return cls(settled, forest, threshold, _last_rows(folder, settled))
+        return cls(settled, forest, threshold, read_last_rows(folder, settled))
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
         try:
-            return bool(_state(folder))
+            return bool(read_state(folder))
         except CallerError:
             return False
 
@@ -237,7 +235,7 @@ class RandomCutForestModel(StreamModel):
             "samples_per_tree": int(counts.max()),
             "rows_seen": self.forest.seen,
             "mean_score": self.threshold.mean,
-            "threshold": self.threshold.value if self.threshold.weight else None,
+            "threshold": self.limit if self.forest.trees.held.any() else None,
         }
 
     def figures(self, held_out: Batch | None) -> list[Figure]:
@@ -318,33 +316,3 @@ class _Following(RandomCutForestModel):
         if update:
             return self._origin.answered(batch, verbose=verbose, update=True)
         return self._told(batch, verbose, self.shingles)
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    path = folder / _STATE
-    try:
-        state = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CallerError.of(f"model file {path}", "cannot be read", str(error)) from error
-    if not isinstance(state, dict) or not all(_is_number(state.get(name)) for name in _KINDS):
-        raise CallerError.of(f"model file {path}", f"must hold {', '.join(_KINDS)}")
-    return state
-
-
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-    )
-
-
-def _last_rows(folder: Path, params: RandomCutForestHyperparameters) -> Floats:
-    path = folder / _LAST_ROWS
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CallerError.of(f"model file {path}", "cannot be read", str(error)) from error
-    fits = rows.ndim == 2 and rows.dtype == np.float32 and len(rows) < params.shingle_size
-    if not (fits and np.isfinite(rows).all() and rows.shape[1] in {0, params.feature_dim}):
-        wrong = f"must hold fewer than {params.shingle_size} rows of feature_dim numbers"
-        raise CallerError.of(f"model file {path}", wrong)
-    return np.ascontiguousarray(rows)

@@ -21,7 +21,7 @@ class Shingles:
     held: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
-        self.held = self.held.reshape(-1, self.width)
+        self.held = self.held.reshape(len(self.held), self.width)
 
     def add(self, rows: Floats) -> tuple[Floats, int]:
         """Points, (points, size * width), and how many of the rows were too early to end one."""

@@ -30,7 +30,7 @@ class RandomCutForest(OutlierMixin, Estimator, algorithm="randomcutforest"):  # 
     def offset_(self) -> float:
         """Minus the score above which a row is anomalous: mean and three standard deviations."""
         check_is_fitted(self)
-        return -self.model_.threshold.value
+        return -self.model_.limit
 
     def score_samples(self, X: Any) -> Doubles:
         """Minus SageMaker's score of each row, (rows,): the lower, the more anomalous."""
