@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clary import KNN, PCA, TSNE, KMeans, LinearLearner, RandomCutForest, XGBoost
+from clary import KNN, PCA, TSNE, FactorizationMachines, KMeans, LinearLearner, RandomCutForest, XGBoost
 
 _WEIGHTS = (
     "mini-batches are cut by rows: a row of weight 2 fills a batch otherwise than two rows do"
@@ -29,10 +29,12 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "LinearLearner": _WEIGHED,
     "RandomCutForest": {},
     "TSNE": {},
+    "FactorizationMachines": _WEIGHED,
     "XGBoost": {},
 }
 CALIBRATED = {"check_classifiers_train": _THRESHOLD}
 
+_QUICK = {"num_factors": 2, "epochs": 30, "mini_batch_size": 20, "linear_lr": 0.1}
 ESTIMATORS = [
     KMeans(k=3),
     PCA(num_components=1),
@@ -44,6 +46,8 @@ ESTIMATORS = [
     LinearLearner(predictor_type="binary_classifier", loss="hinge_loss", num_models=2),
     TSNE(perplexity=5, early_exaggeration_iter=10, max_iter=20),
     RandomCutForest(num_trees=50),
+    FactorizationMachines(predictor_type="binary_classifier", **_QUICK),
+    FactorizationMachines(predictor_type="regressor", **_QUICK),
     XGBoost(objective="binary:logistic", num_round=5),
     XGBoost(objective="multi:softprob", num_round=5),
     XGBoost(objective="reg:squarederror", num_round=5),
@@ -53,7 +57,7 @@ ESTIMATORS = [
 def _expected(estimator: Any) -> dict[str, str]:
     kind = type(estimator).__name__
     settings = estimator.get_params()
-    cut = settings.get("predictor_type") == "binary_classifier" and settings["loss"] == "auto"
+    cut = settings.get("predictor_type") == "binary_classifier" and settings.get("loss") == "auto"
     return EXCEPTIONS[kind] | (CALIBRATED if cut else {})
 
 

@@ -95,7 +95,7 @@ def _epoch(
             journal.batch(epoch, len(learned), found)
             learned.append(found.tally)
         if found.stopping or not found.rows:
-            return np.sum(learned, axis=0), found.stopping
+            return np.sum([np.zeros_like(found.tally), *learned], axis=0), found.stopping
 
 
 def _check(run: FactorizationMachinesRun, total: Doubles, *, complete: bool) -> None:

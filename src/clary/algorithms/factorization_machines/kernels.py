@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from clary.algorithms.factorization_machines.prefetch import prefetch
 from clary.kit.kernels import kernel
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -20,6 +21,8 @@ Array: TypeAlias = npt.NDArray[Any]
 
 # MXNet's and torch's
 BETA_1, BETA_2 = 0.9, 0.999
+# How far ahead memory is asked for: two rows of eight entries, or as many features as steps overlap
+_ROWS_AHEAD, _FEATURES_AHEAD = 2, 4
 _HALF, _ZERO = np.float32(0.5), np.float32(0)
 _KEPT_1, _NEW_1 = np.float32(BETA_1), np.float32(1 - BETA_1)
 _KEPT_2, _NEW_2 = np.float32(BETA_2), np.float32(1 - BETA_2)
@@ -43,35 +46,34 @@ def group_by_feature(
     Filled: features, in order of first appearance; ends: one more than features, where a feature's
     entries begin; rows, places among the chosen, and entries, their values.
     """
-    count = 0
-    ends[0] = 0
+    slots = np.empty(len(rows), np.int32)
+    count = number = 0
     for row in chosen:
         for at in range(bounds[row], bounds[row + 1]):
-            column = columns[at]
-            slot = slot_of[column]
-            if slot < count and features[slot] == column:
-                ends[slot + 1] += 1
-            else:
-                slot_of[column] = count
-                features[count] = column
-                ends[count + 1] = 1
+            slot = slot_of[columns[at]]
+            if slot >= count or features[slot] != columns[at]:
+                slot = count
+                slot_of[columns[at]] = slot
+                features[slot] = columns[at]
+                ends[slot + 1] = 0
                 count += 1
+            ends[slot + 1] += 1
+            slots[number] = slot
+            number += 1
+    total = 0
     for slot in range(count):
-        ends[slot + 1] += ends[slot]
-    # Filled from behind, so that each end becomes the beginning that it moves to
-    for place in range(len(chosen) - 1, -1, -1):
+        total += ends[slot + 1]
+        ends[slot + 1] = total - ends[slot + 1]
+    ends[0] = number = 0
+    # Each end is the feature's beginning now, and moves on with every entry
+    for place in range(len(chosen)):
         row = chosen[place]
         for at in range(bounds[row], bounds[row + 1]):
-            slot = slot_of[columns[at]] + 1
-            ends[slot] -= 1
-            rows[ends[slot]] = place
-            entries[ends[slot]] = values[at]
-    total = 0
-    for row in chosen:
-        total += bounds[row + 1] - bounds[row]
-    for slot in range(count):
-        ends[slot] = ends[slot + 1]
-    ends[count] = total
+            end = slots[number] + 1
+            rows[ends[end]] = place
+            entries[ends[end]] = values[at]
+            ends[end] += 1
+            number += 1
     return count
 
 
@@ -103,6 +105,11 @@ def scores(
             total[f] = _ZERO
             squares[f] = _ZERO
         score = bias
+        if place + _ROWS_AHEAD < last:
+            soon = chosen[place + _ROWS_AHEAD]
+            for at in range(bounds[soon], bounds[soon + 1]):
+                prefetch(linear[columns[at], :1])
+                prefetch(factors[columns[at]])
         for at in range(bounds[row], bounds[row + 1]):
             value = values[at]
             score += linear[columns[at], 0] * value
@@ -141,6 +148,12 @@ def learn(
     """
     slopes = np.empty(1 + factors.shape[1], np.float32)
     for slot in range(first, last):
+        if slot + _FEATURES_AHEAD < last:
+            soon = features[slot + _FEATURES_AHEAD]
+            prefetch(linear[soon])
+            prefetch(factors[soon])
+            prefetch(means[soon])
+            prefetch(variances[soon])
         column = features[slot]
         vector, own = factors[column], linear[column]
         slopes[0] = _gradient(slot, ends, rows, entries, errors, sums, vector, slopes[1:])
@@ -182,6 +195,12 @@ def follow(
 ) -> None:
     """The step of Adam alone, as `learn` takes it, against slopes of shape (features, 1 + k)."""
     for slot in range(first, last):
+        if slot + _FEATURES_AHEAD < last:
+            soon = features[slot + _FEATURES_AHEAD]
+            prefetch(linear[soon])
+            prefetch(factors[soon])
+            prefetch(means[soon])
+            prefetch(variances[soon])
         column = features[slot]
         own = linear[column]
         adam(own[0:1], own[1:2], own[2:3], slopes[slot, 0:1], linear_step)

@@ -63,4 +63,6 @@ def entries_of(batch: Batch, width: int, channel: str, before: int) -> csr_array
     if not rows.data.all():
         rows = rows.copy()
         rows.eliminate_zeros()
-    return rows
+    # One kind of column numbers, for which the kernels are compiled
+    columns = rows.indices.astype(np.int32, copy=False)
+    return csr_array((rows.data, columns, rows.indptr), shape=rows.shape)

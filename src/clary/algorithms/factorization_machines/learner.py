@@ -54,6 +54,7 @@ class Learner:
         self._cluster = cluster
         self._pool = ThreadPoolExecutor(settings.threads(), thread_name_prefix="clary")
         self._threads = settings.threads()
+        self._sums = np.empty((0, tables.factors.shape[1]), np.float32)
 
     def __enter__(self) -> Self:
         return self
@@ -84,19 +85,16 @@ class Learner:
         return Learned(int(rows), total[:-3], bool(stopping))
 
     def _scored(self, batch: MiniBatch | None) -> tuple[Floats, Floats]:
-        tables = self.tables
-        size = tables.factors.shape[1]
-        if batch is None:
-            return np.zeros((0, size), np.float32), np.zeros(0, np.float32)
-        sums, margins = np.empty((batch.rows, size), np.float32), np.empty(batch.rows, np.float32)
-        x, bias = batch.window.features, tables.bias[0]
-        rows = (x.indices, x.data, x.indptr, batch.chosen)
-        self._shared(
-            kernels.scores,
-            (*rows, bias, tables.linear, tables.factors, sums, margins),
-            batch.rows,
-            len(batch.entries),
-        )
+        """Sums, (rows, k), which the next batch overwrites, and scores, (rows,)."""
+        tables, rows = self.tables, batch.rows if batch else 0
+        if rows > len(self._sums):
+            self._sums = np.empty((rows, tables.factors.shape[1]), np.float32)
+        sums, margins = self._sums[:rows], np.empty(rows, np.float32)
+        if batch:
+            x = batch.window.features
+            chosen = (x.indices, x.data, x.indptr, batch.chosen)
+            given = (*chosen, tables.bias[0], tables.linear, tables.factors, sums, margins)
+            self._shared(kernels.scores, given, rows, len(batch.entries))
         return sums, margins
 
     def _errors(self, batch: MiniBatch | None, margins: Floats) -> tuple[Floats, Doubles]:

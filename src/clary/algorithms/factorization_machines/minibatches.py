@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from queue import SimpleQueue
 from typing import TypeAlias
 
@@ -21,7 +22,8 @@ from clary.kit.parallel import ordered_map
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.int32]
 
-_WINDOW_BYTES = 2**25
+_WINDOW_BYTES = 2**24
+_TASK_ROWS = 2048
 # An entry's column and value, and its row and value again below its feature
 _ENTRY_BYTES, _ROW_BYTES = 16, 16
 
@@ -58,6 +60,10 @@ class MiniBatch:
         return len(self.chosen)
 
 
+# Rows of a window that make a mini-batch
+Cut: TypeAlias = tuple[Window, npt.NDArray[np.intp]]
+
+
 class Passes:
     """The mini-batches of a channel, epoch after epoch.
 
@@ -82,7 +88,7 @@ class Passes:
         Raises:
             CallerError: a row or a label cannot be used.
         """
-        return ordered_map(self._grouped, self._cuts(epoch))
+        return chain.from_iterable(ordered_map(self._all_grouped, self._tasks(epoch)))
 
     def _batches_in_window(self) -> int:
         first = self._channel.sample(self._rows)
@@ -94,7 +100,13 @@ class Passes:
         bytes_a_row = _ROW_BYTES + _ENTRY_BYTES * entries / max(1, first.rows)
         return max(1, int(_WINDOW_BYTES / (bytes_a_row * self._rows)))
 
-    def _cuts(self, epoch: int) -> Iterator[tuple[Window, npt.NDArray[np.intp]]]:
+    def _tasks(self, epoch: int) -> Iterator[list[Cut]]:
+        """Mini-batches in lists that are worth handing to another thread."""
+        cuts = self._cuts(epoch)
+        while some := list(islice(cuts, max(1, _TASK_ROWS // self._rows))):
+            yield some
+
+    def _cuts(self, epoch: int) -> Iterator[Cut]:
         for number, window in enumerate(self._windows(epoch)):
             order = np.random.default_rng((self._seed, epoch, number)).permutation(
                 len(window.label)
@@ -117,7 +129,10 @@ class Passes:
             yield Window(features, label, _weights_of(batch, name))
             before += batch.rows
 
-    def _grouped(self, cut: tuple[Window, npt.NDArray[np.intp]]) -> MiniBatch:
+    def _all_grouped(self, cuts: list[Cut]) -> list[MiniBatch]:
+        return [self._grouped(cut) for cut in cuts]
+
+    def _grouped(self, cut: Cut) -> MiniBatch:
         window, chosen = cut
         x = window.features
         count = int((x.indptr[chosen + 1] - x.indptr[chosen]).sum())

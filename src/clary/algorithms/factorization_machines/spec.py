@@ -30,8 +30,8 @@ def _told(group: str, method: str, scale: float | None, value: float | None) -> 
     return Fault(name, f"must be given when {group}_init_method is {method}")
 
 
-def _not_negative(eps: float | None) -> Fault | None:
-    return Fault("eps", "must be at least 0", eps) if eps is not None and eps < 0 else None
+def _above_0(eps: float | None) -> Fault | None:
+    return Fault("eps", "must be above 0", eps) if eps is not None and eps <= 0 else None
 
 
 class FactorizationMachinesHyperparameters(Hyperparameters):
@@ -73,7 +73,7 @@ class FactorizationMachinesHyperparameters(Hyperparameters):
     ignored: ClassVar[frozenset[str]] = frozenset({"_data_format", "_use_full_symbolic"})
     rules: ClassVar[tuple[Rule, ...]] = (
         *(Rule((f"{group}_init_method", f"{group}_init_scale", f"{group}_init_value"), partial(_told, group)) for group in GROUPS),
-        Rule(("eps",), _not_negative),
+        Rule(("eps",), _above_0),
     )
 
 
