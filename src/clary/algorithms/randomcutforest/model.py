@@ -242,11 +242,11 @@ class RandomCutForestModel(StreamModel):
         if held_out is None or not held_out.rows:
             return []
         scores = self._scores(held_out, self._new_shingles())
-        limit = self.threshold.value
-        return [
-            *series(self._dense(held_out), scores, limit),
-            spread(scores, limit, held_out.label),
-        ]
+        # Rows that are too early for a score would be a bar of their own at 0
+        early = min(self.params.shingle_size - 1, len(scores) - 1)
+        label = None if held_out.label is None else held_out.label[early:]
+        shown = series(self._dense(held_out), scores, self.limit)
+        return [*shown, spread(scores[early:], self.limit, label)]
 
     def _told(self, batch: Batch, verbose: bool, shingles: Shingles) -> dict[str, Any]:
         attribution = self._attributions(batch, shingles.copy()) if verbose else None
