@@ -28,7 +28,7 @@ from clary.algorithms.pca.moments import (
     summed,
     thin_chunk_rows,
 )
-from clary.algorithms.pca.nystrom import eigenpairs, refined
+from clary.algorithms.pca.nystrom import drawn, eigenpairs, refined
 from clary.algorithms.pca.spec import PCAHyperparameters
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
@@ -48,6 +48,7 @@ _PASSES, _MORE_COLUMNS = 3, 25
 _EXACT_COLUMNS, _EXACT_WIDTH = 4 * _PASSES, 4096
 
 
+@one_thread_blas()
 def fit(run: PCARun) -> PCAModel:
     """The components of the rows of `run.train`.
 
@@ -65,8 +66,7 @@ def fit(run: PCARun) -> PCAModel:
             break
         sketch = refined(sums.product, sketch)
         sums, mean = _pass(run, rows, shift, sketch, epoch)
-    with one_thread_blas():
-        values, vectors = _solved(run, sums, sketch)
+    values, vectors = _solved(run, sums, sketch)
     model = PCAModel(
         params=run.params,
         mean=mean.astype(np.float32) if run.params.subtract_mean else None,
@@ -120,8 +120,7 @@ def _sketch(run: PCARun, width: int) -> Floats | None:
     exact = max(columns, min(_EXACT_COLUMNS * columns, _EXACT_WIDTH))
     if params.algorithm_mode == "regular" or width <= exact:
         return None
-    drawn = run.rng.standard_normal((width, columns), dtype=np.float32)
-    return np.asarray(drawn / np.float32(np.sqrt(width)))
+    return drawn(run.rng, width, columns)
 
 
 def _pass(

@@ -151,5 +151,5 @@ def _of_some_columns(batch: Batch, sketch: Floats, first: int) -> Part:
     product = x.T @ (x @ sketch[:, first : first + _COLUMNS])
     if first:
         return Part(product, np.zeros(batch.width), 0.0, 0, first)
-    exact = x.astype(np.float64)
-    return Part(product, exact.sum(axis=0), float(exact.data @ exact.data), batch.rows)
+    values = x.data.astype(np.float64)
+    return Part(product, x.T @ np.ones(batch.rows), float(values @ values), batch.rows)

@@ -25,14 +25,32 @@ T = TypeVar("T")
 _BLOCK_ROWS = 2048
 
 
+def drawn(rng: np.random.Generator, width: int, columns: int) -> Floats:
+    """A random sketch, nearly orthonormal."""
+    sketch = np.empty((width, columns), np.float32)
+    scale = np.float32(1 / np.sqrt(width))
+    cuts = _cuts(sketch)
+
+    def draw(cut: slice, rng: np.random.Generator) -> None:
+        rng.standard_normal(out=sketch[cut], dtype=np.float32)
+        sketch[cut] *= scale
+
+    for _ in ordered_map(lambda work: draw(*work), zip(cuts, rng.spawn(len(cuts)), strict=True)):
+        pass
+    return sketch
+
+
 def refined(product: Numbers, sketch: Floats) -> Floats:
     """A sketch whose columns, nearly orthonormal, span those of A Ω."""
     _shift(product, sketch)
     gram = sum(_by_rows(lambda block: block.T @ block, product))
     length = np.sqrt(np.trace(gram))
     turn = linalg.inv(linalg.cholesky(gram / length**2)).astype(np.float32)
-    turned = _by_rows(lambda block: (block / length).astype(np.float32) @ turn, product)
-    return np.concatenate(list(turned))
+
+    def turned(block: Numbers) -> Floats:
+        return np.asarray((block / length).astype(np.float32) @ turn)
+
+    return np.concatenate(list(_by_rows(turned, product)))
 
 
 def eigenpairs(product: Numbers, sketch: Floats, keep: int) -> tuple[Numbers, Numbers]:
@@ -60,5 +78,8 @@ def _shift(product: Numbers, sketch: Floats) -> float:
 
 def _by_rows(work: Callable[..., T], *arrays: npt.NDArray[Any]) -> Iterator[T]:
     """`work` of blocks of rows of the arrays, in order."""
-    cuts = [slice(at, at + _BLOCK_ROWS) for at in range(0, len(arrays[0]), _BLOCK_ROWS)]
-    return ordered_map(lambda cut: work(*(array[cut] for array in arrays)), cuts)
+    return ordered_map(lambda cut: work(*(array[cut] for array in arrays)), _cuts(arrays[0]))
+
+
+def _cuts(array: npt.NDArray[Any]) -> list[slice]:
+    return [slice(at, at + _BLOCK_ROWS) for at in range(0, len(array), _BLOCK_ROWS)]
