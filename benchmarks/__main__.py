@@ -27,6 +27,7 @@ SUITES = (
     "pca",
     "ipinsights",
     "randomcutforest",
+    "svm",
     "xgboost",
     "endpoint",
     "invocation",

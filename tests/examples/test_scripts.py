@@ -21,6 +21,7 @@ SAID = {
     "linear_learner.py": "recall",
     "over_http.py": '"closest_cluster"',
     "pca.py": "20 components: accuracy 0.9",
+    "svm.py": "docstrings, accuracy 0.",
     "sagemaker_boto3.py": "closest_cluster",
 }
 

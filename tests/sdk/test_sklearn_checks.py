@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clary import KNN, PCA, TSNE, FactorizationMachines, KMeans, LinearLearner, RandomCutForest, XGBoost
+from clary import KNN, PCA, SVM, TSNE, FactorizationMachines, KMeans, LinearLearner, RandomCutForest, XGBoost
 
 _WEIGHTS = (
     "mini-batches are cut by rows: a row of weight 2 fills a batch otherwise than two rows do"
@@ -19,6 +19,8 @@ _WEIGHED = {
     "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
 }
 _TIES = "of classes with equally many neighbors the nearest is answered, which shares do not tell"
+_SOLVED = "solvers stop within a tolerance; scaling and gamma follow rows, not their weights"
+_ITERATIONS = "libsvm's iterations, one number for each pair of classes, are not kept"
 _ROUNDED = {"check_methods_sample_order_invariance": _ROUNDING}
 
 # Each is a promise of SageMaker's that differs from scikit-learn's, or a matter of the last bit.
@@ -30,6 +32,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "RandomCutForest": {},
     "TSNE": {},
     "FactorizationMachines": _WEIGHED,
+    "SVM": {
+        "check_sample_weight_equivalence_on_dense_data": _SOLVED,
+        "check_sample_weight_equivalence_on_sparse_data": _SOLVED,
+        "check_non_transformer_estimators_n_iter": _ITERATIONS,
+    },
     "XGBoost": {},
 }
 CALIBRATED = {"check_classifiers_train": _THRESHOLD}
@@ -48,6 +55,11 @@ ESTIMATORS = [
     RandomCutForest(num_trees=50),
     FactorizationMachines(predictor_type="binary_classifier", **_QUICK),
     FactorizationMachines(predictor_type="regressor", **_QUICK),
+    SVM(predictor_type="binary_classifier"),
+    SVM(predictor_type="multiclass_classifier", probability=True),
+    SVM(predictor_type="regressor"),
+    SVM(predictor_type="multiclass_classifier", kernel="linear"),
+    SVM(predictor_type="regressor", kernel="linear"),
     XGBoost(objective="binary:logistic", num_round=5),
     XGBoost(objective="multi:softprob", num_round=5),
     XGBoost(objective="reg:squarederror", num_round=5),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,18 @@ from clary.algorithms.svm.heads import Head, Integers, Linear, OneVsOne, pairs_o
 from clary.algorithms.svm.kernels import Doubles, Kernel, Rows
 from clary.algorithms.svm.problem import Problem, Settings, Told
 from clary.kit.cluster import Cluster
-from clary.kit.parallel import ordered_map
+from clary.kit.parallel import one_thread_blas, ordered_map
 
 # Kernel columns that libsvm keeps while it solves one problem
 _CACHE_MIB = 500
 # Where the whole kernel matrix is made beforehand: 128 MiB, and as much inside libsvm
-_MOST_AT_ONCE, _WIDE = 4096, 32
+_MOST_AT_ONCE, _WIDE, _PIECE = 4096, 128, 512
 # What a pair is still given when the training is to end
 _HURRIED_ITERATIONS = 200
+
+
+# Rows of a problem, and the class of two that is to be above 0
+_Posed: TypeAlias = "tuple[Integers, int]"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def solve_kernel(
     solve = partial(_one_kernel_problem, problem, kernel, settings, told)
     if problem.classes > 2:
         return _one_vs_one(problem, solve, told)
-    one = solve(np.arange(len(problem.labels)))
+    with one_thread_blas():
+        one = solve((np.arange(len(problem.labels)), 1))
     order = np.argsort(one.support, kind="stable")
     return KernelSolution(Linear(one.dual[order][None], np.array([one.bias])), one.support[order])
 
@@ -62,17 +67,18 @@ class _Solved:
 
 
 def _one_kernel_problem(
-    problem: Problem, kernel: Kernel, settings: Settings, told: Told, rows: Integers
+    problem: Problem, kernel: Kernel, settings: Settings, told: Told, posed: _Posed
 ) -> _Solved:
     """Of rows of two classes, above 0 for the higher one; of numbers, the number."""
+    rows, higher = posed
     part = problem.of(rows)
     if problem.classes > 1 and len(np.unique(part.labels)) < 2:
         # Seen while cross-validating rare classes
-        side = 0.0 if not len(rows) else 1.0 if part.labels[0] == problem.labels.max() else -1.0
+        side = 0.0 if not len(rows) else 1.0 if part.labels[0] == higher else -1.0
         return _Solved(np.zeros(0, np.intp), np.zeros(0), side)
     inputs, name = part.inputs, str(kernel.name)
     if _is_quicker_at_once(inputs):
-        inputs, name = kernel.values(inputs, inputs), "precomputed"
+        inputs, name = _matrix(kernel, inputs), "precomputed"
     shared = {
         "kernel": name,
         "gamma": kernel.gamma,
@@ -97,14 +103,18 @@ def _is_quicker_at_once(inputs: Rows) -> bool:
     return bool(wide and rows <= _MOST_AT_ONCE)
 
 
-def _one_vs_one(
-    problem: Problem, solve: Callable[[Integers], _Solved], told: Told
-) -> KernelSolution:
+def _matrix(kernel: Kernel, inputs: Rows) -> Doubles:
+    """(rows, rows), by pieces: where this is the only problem, threads share them."""
+    pieces = (inputs[start : start + _PIECE] for start in range(0, inputs.shape[0], _PIECE))
+    return np.concatenate(list(ordered_map(lambda one: kernel.values(one, inputs), pieces)))
+
+
+def _one_vs_one(problem: Problem, solve: Callable[[_Posed], _Solved], told: Told) -> KernelSolution:
     of_class = [np.flatnonzero(problem.labels == one) for one in range(problem.classes)]
     pairs = list(zip(*pairs_of(problem.classes), strict=True))
     mine = pairs[told.cluster.rank :: told.cluster.size]
-    rows = (np.concatenate([of_class[one], of_class[other]]) for one, other in mine)
-    solved = list(_told_of(ordered_map(solve, rows), len(mine), told))
+    posed = ((np.concatenate([of_class[one], of_class[two]]), int(two)) for one, two in mine)
+    solved = list(_told_of(ordered_map(solve, posed), len(mine), told))
     return _assembled(problem, _exchanged(solved, len(pairs), told.cluster))
 
 

@@ -59,7 +59,7 @@ def _by_newton(problem: Problem, settings: Settings, told: Told, mine: Sequence[
 def _by_liblinear(problem: Problem, settings: Settings, mine: Sequence[int]) -> Linear:
     dual = _is_dual(problem, settings)
     in_turn = dual or settings.penalty == "l1"
-    if in_turn and len(mine) == len(np.unique(problem.labels)):
+    if in_turn and problem.classes > 2 and len(mine) == len(np.unique(problem.labels)):
         return _all_in_turn(problem, settings, dual)
     solve = partial(_one_problem, problem, settings, dual)
     with one_thread_blas():
