@@ -26,6 +26,7 @@ SUITES = (
     "kmeans",
     "pca",
     "ipinsights",
+    "tsne",
     "randomcutforest",
     "svm",
     "xgboost",
