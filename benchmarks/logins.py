@@ -20,7 +20,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def logins(pairs: int, people: int, seed: int = 0) -> tuple[Numbers, Numbers]:
-    """(pairs,) people and (pairs,) addresses, in random order; people's habits come with the seed 0."""
+    """(pairs,) people and their addresses, in random order; habits do not depend on the seed."""
     habits, draw = np.random.default_rng(0), np.random.default_rng((1, seed))
     length = habits.integers(10, 19, _PROVIDERS)
     base = _cut(habits.integers(1 << 24, 224 << 24, _PROVIDERS), length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,19 @@ def test_an_index_column_and_constants_are_noticed(tmp_path: Path) -> None:
     assert "feature 0 counts the rows" in told
     assert "features that never change tell nothing: 11 (counted from 0)" in told
     assert "features differ in scale by more than 1,000" in told
+
+
+def test_texts_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "logins.csv"
+    path.write_text("alice,192.0.2.7\nbob, 192.0.2.7\nalice,2001:db8::1\n")
+    told = check(path, "ipinsights")
+    assert "3 rows of 2 columns" in told
+    assert re.search(r"entity +2 +1 +alice \(2\)", told)
+    assert re.search(r"ip +2 +1 +192\.0\.2\.7 \(2\)", told)
+    facts = clary_here("check", path, "--algorithm", "ipinsights", "--json").json
+    assert facts["rows"] == 3
+    assert facts["columns"]["entity"] == {"distinct": 2, "once": 1}
+    path.write_text("alice,192.0.2.7\nbob,192.0.2\n")
+    done = clary_here("check", path, "--algorithm", "ipinsights")
+    assert done.code == 1
+    assert "line 2, column 2 (ip)" in done.err

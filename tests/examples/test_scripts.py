@@ -17,6 +17,7 @@ SAID = {
     "demo.py": "Report pages",
     "in_python.py": "saved and loaded: 3 classes",
     "in_the_shell.sh": "merror",
+    "ipinsights.py": "the most unusual login today: customer-7",
     "k_means.py": "cluster 9",
     "linear_learner.py": "recall",
     "over_http.py": '"closest_cluster"',

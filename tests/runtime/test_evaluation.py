@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
@@ -86,6 +87,14 @@ def test_rows_arrive_as_they_were(sparse: bool) -> None:
         "qid": [7, 8],
         "name": ["a", "ß"],
     }
+
+
+def test_texts_arrive_as_they_were() -> None:
+    texts = pa.record_batch({"who": ["a", "ß", "c"], "ip": ["1.2.3.4", "::1", "::2"]}).slice(1)
+    model = _Keeping(np.zeros(3, np.float32), ColumnMeansHyperparameters())
+    channels = [_None("test"), MemoryChannel("test", Batch(texts))]
+    on_each(NAMES[:2], lambda c: evaluated(model, channels[c.rank], c, sharded=True))
+    assert model.seen.features.equals(texts)
 
 
 def test_a_host_without_rows_has_an_empty_sample() -> None:

@@ -12,6 +12,7 @@ from clary.algorithms import declaration
 from clary.cli import options
 from clary.cli.data import opened
 from clary.cli.terminal import answer, answer_json, answer_table
+from clary.data.column_survey import ColumnSurvey, column_survey
 from clary.data.survey import Survey
 from clary.data.survey import survey as surveyed
 from clary.spec.algorithm import Algorithm
@@ -32,6 +33,8 @@ def check(data: str, algorithm: str, channel: str, content_type: str | None, as_
     """Look at DATA (file, folder or s3:// prefix): what it is, and what is wrong with it."""
     declared = declaration(algorithm)
     spec = declared.channel(channel)
+    if spec.columns:
+        return _check_columns(data, spec, declared, content_type, as_json)
     with opened(data, spec, content_type) as rows:
         seen = surveyed(rows)
         intake = rows.intake
@@ -46,6 +49,34 @@ def check(data: str, algorithm: str, channel: str, content_type: str | None, as_
     for note in advice:
         answer(f"- {note}")
     return answer(f"{declared.title} can train on this.")
+
+
+def _check_columns(
+    data: str, spec: ChannelSpec, algorithm: Algorithm, content_type: str | None, as_json: bool
+) -> None:
+    """The same for rows that are not numbers."""
+    with opened(data, spec, content_type) as rows:
+        seen = column_survey(rows, spec.columns)
+        intake = rows.intake
+    if as_json:
+        columns = {
+            one.column.name: {"distinct": one.distinct, "once": one.once} for one in seen.columns
+        }
+        facts = {"content_type": intake.content_type, "sniffed": intake.sniffed}
+        return answer_json(facts | {"rows": seen.rows, "columns": columns})
+    answer(f"{data}: {intake}")
+    answer(f"{seen.rows:,} rows of {len(seen.columns)} columns")
+    answer_table(("column", "distinct", "of these once", "most frequent"), _column_rows(seen))
+    return answer(f"{algorithm.title} can train on this.")
+
+
+def _column_rows(seen: ColumnSurvey) -> Iterator[tuple[str, ...]]:
+    for one in seen.columns:
+        if one.values is None:
+            yield one.column.name, "very many", "", ""
+        else:
+            [(value, count)] = one.values.most_common(1)
+            yield one.column.name, f"{one.distinct:,}", f"{one.once:,}", f"{value} ({count:,})"
 
 
 def _facts(seen: Survey) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def _fields(
     place = f"{name}, line {number}"
     try:
         text = line.decode()
-        [fields] = csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=True)
+        # Without strict, blanks may follow a quote, and a quote left open is no error
+        even = text.count('"') % 2 == 0
+        [fields] = csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=not even)
     except UnicodeDecodeError as fault:
         raise CallerError.of(place, "must be text in UTF-8", repr(line[:24]), str(fault)) from None
     except (csv.Error, ValueError):

@@ -87,7 +87,17 @@ def encode(batches: Iterable[Batch], out: BinaryIO, content_type: ContentType) -
         CallerError: the format has no place for something that the rows have.
         UnsupportedContentType: there is no such format.
     """
-    _module(content_type).encode(filter(attrgetter("rows"), batches), out)
+    some = filter(attrgetter("rows"), batches)
+    if content_type.name in {RECORDIO, LIBSVM}:
+        some = _numbers(some, content_type)
+    _module(content_type).encode(some, out)
+
+
+def _numbers(batches: Iterable[Batch], content_type: ContentType) -> Iterator[Batch]:
+    for batch in batches:
+        if batch.has_columns:
+            raise CallerError.of(content_type.name, "has a place for numbers only", "texts")
+        yield batch
 
 
 def _module(content_type: ContentType) -> Format:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.sparse import csr_array
 
 from clary.codecs.batch import Batch
@@ -84,7 +85,12 @@ def _gathered(channel: Channel, cluster: Cluster) -> Iterator[Batch]:
 def _packed(batch: Batch) -> npt.NDArray[np.uint8]:
     x = batch.features
     arrays: dict[str, npt.NDArray[Any]] = {f"extra {n}": a for n, a in batch.extras.items()}
-    if isinstance(x, np.ndarray):
+    if isinstance(x, pa.RecordBatch):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, x.schema) as writer:
+            writer.write_batch(x)
+        arrays["columns"] = np.frombuffer(sink.getvalue(), np.uint8)
+    elif isinstance(x, np.ndarray):
         arrays["dense"] = x
     else:
         arrays |= {"data": x.data, "indices": x.indices, "indptr": x.indptr}
@@ -100,7 +106,9 @@ def _packed(batch: Batch) -> npt.NDArray[np.uint8]:
 
 def _unpacked(payload: npt.NDArray[np.uint8]) -> Batch:
     arrays = dict(np.load(io.BytesIO(payload.tobytes()), allow_pickle=False))
-    if "dense" in arrays:
+    if "columns" in arrays:
+        x = pa.ipc.open_stream(pa.py_buffer(arrays["columns"].tobytes())).read_next_batch()
+    elif "dense" in arrays:
         x = arrays["dense"]
     else:
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])

@@ -19,8 +19,8 @@ def batch_of(rows: Any, wanted: Sequence[Column]) -> Batch:
     """The columns of a table (pandas, polars, pyarrow), or of an array or list of rows.
 
     Raises:
-        CallerError: they are not as many as wanted, or a value is not what its column holds; the row
-            is named, counted from 0.
+        CallerError: they are not as many as wanted, or a value is not what its column holds; names
+            the row, from 0.
     """
     found = _columns(rows, wanted)
     if len(found) != len(wanted):

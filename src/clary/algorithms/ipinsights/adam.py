@@ -31,8 +31,8 @@ class Pace:
     """Step sizes by the number of the step, which are counted from 1.
 
     at: the learning rate times √(1 - β₂ᵗ) / (1 - β₁ᵗ), which multiplies a mean over the root of a
-        square. ahead: how far a row goes that has no gradient from now on: with ρ = β₁ / √β₂, the
-        sum over k ≥ 1 of at[t + k] ρᵏ. So from t to t + n it goes ahead[t] - ρⁿ ahead[t + n].
+        square. ahead: how far a row goes that has no gradient from now on: with r = β₁ / √β₂, the
+        sum over k ≥ 1 of at[t + k] rᵏ. So from t to t + n it goes ahead[t] - rⁿ ahead[t + n].
     """
 
     learning_rate: float
@@ -56,7 +56,7 @@ class Pace:
 
 @dataclass
 class Weights:
-    """Parameters, Adam's two moments, each (rows, dim), and the step up to which a row is brought."""
+    """Parameters, Adam's two moments, each (rows, dim), and the step that a row is at."""
 
     values: Floats
     first: Floats

@@ -20,7 +20,7 @@ from clary.codecs.addresses import Addresses
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 _FAMILIES = 2
-_SPREAD = 0.1
+_SPREAD = 0.03
 
 
 @dataclass

@@ -59,8 +59,8 @@ def suspicious(rows: Batch, scores: Floats, random: Floats) -> Table:
         "The most suspicious pairs",
         ["entity", "ip", "dot product", "random pairs below", "times", "pairs of the entity"],
         found,
-        f"The lowest dot products of {len(scores):,} pairs. An entity of which train had no pair has "
-        "a meaningless score.",
+        f"The lowest dot products of {len(scores):,} pairs. Those of an entity that train lacks "
+        "mean nothing.",
     )
 
 

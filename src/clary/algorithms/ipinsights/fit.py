@@ -38,7 +38,7 @@ IPInsightsRun: TypeAlias = Run[IPInsightsHyperparameters]
 
 # Pairs whose order is drawn together
 _WINDOW_PAIRS = 2**19
-_SPREAD = 0.1
+_SPREAD = 0.03
 _DRAWN_ROWS = 2**16
 
 
@@ -46,8 +46,8 @@ def fit(run: IPInsightsRun) -> IPInsightsModel:
     """Learn the vectors of train's pairs.
 
     Raises:
-        CallerError: the tables do not fit memory, the loss diverges, or validation has addresses of
-            a family that train lacks.
+        CallerError: there are no rows, the tables do not fit memory, the loss diverges, or
+            validation has addresses of a family that train lacks.
     """
     seed = int(run.rng.integers(2**63))
     learner = _begun(run, seed)
@@ -58,6 +58,8 @@ def fit(run: IPInsightsRun) -> IPInsightsModel:
         journal = Journal(run)
         while epoch < run.params.epochs:
             interrupted = _epoch(run, epoch, learner, journal, seed)
+            if not learner.steps:
+                raise CallerError.of("channel train", "there are no rows in the data")
             learner.catch_up()
             journal.end_of_epoch(epoch)
             if interrupted:

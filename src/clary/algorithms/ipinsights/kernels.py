@@ -144,8 +144,8 @@ def coast(
     """Bring rows without a gradient up to a step: moments fade, and move the row while they do.
 
     Args:
-        values, first, second: (all, dim), parameters and both moments of Adam. last: (all,), the step
-            that a row is at. rows: (rows,) of them, each once.
+        values, first, second: (all, dim), parameters and both moments of Adam.
+        last: (all,), the step that a row is at. rows: (rows,) of them, each once.
         ahead: by step, how far a row goes that has no gradient any more: see `Pace`.
     """
     ratio = BETA_1 / np.sqrt(BETA_2)

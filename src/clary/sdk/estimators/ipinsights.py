@@ -53,7 +53,7 @@ class IPInsights(Estimator, algorithm="ipinsights"):
         return self.score_samples(X)
 
     def entity_embeddings(self, entities: Iterable[Any]) -> Floats:
-        """(entities, vector_dim). One that train did not have gets the vector of where it hashes."""
+        """(entities, vector_dim). One that train lacks gets the vector of where it hashes."""
         check_is_fitted(self)
         table = self.model_.entities
         return np.asarray(table[places(texts(entities), len(table))])
