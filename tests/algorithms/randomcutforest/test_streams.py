@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 import clary
 from clary import CallerError, RandomCutForest
+from clary.algorithms.randomcutforest.filling import find_nearest
 from clary.algorithms.randomcutforest.trees import complete
 from tests.algorithms.randomcutforest.training import DIGITS, TUMORS, peer, peer_scores, trained
 
@@ -66,6 +67,29 @@ def test_trees_stay_whole_through_insertions_and_removals(kinds: int) -> None:
     used = trees.mass > 0
     for before, after in zip(known, (trees.low, trees.high, trees.extent, trees.mass), strict=True):
         assert np.array_equal(before[used], after[used])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[-3e38, 3e38, 0, -0.0, 1], [-3e-45, 0, 1e-45, 3e-45], [1e7, 1e7 + 1, 1e7 + 2], [0, 1e30, 1]],
+    ids=["huge", "tiny", "close", "apart"],
+)
+@pytest.mark.parametrize("samples", [1, 2, 7])
+# scikit-learn adds the rows up in float32 to see whether all are finite
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
+def test_numbers_of_all_sizes_make_whole_trees_and_finite_scores(
+    values: list[float], samples: int
+) -> None:
+    draw = np.random.default_rng(0)
+    rows = draw.choice(np.array(values, np.float32), (150, 2))
+    forest, scores = followed(rows, num_samples_per_tree=samples, time_decay=0.1)
+    assert np.isfinite(scores).all()
+    assert complete(forest.model_.forest.trees)
+    added = forest.attribution(rows).sum(axis=1)
+    assert added == pytest.approx(-forest.score_samples(rows), rel=1e-5)
+    gaps = rows.copy()
+    gaps[draw.random(rows.shape) < 0.5] = np.nan
+    assert np.isfinite(forest.impute(gaps)).all()
 
 
 def test_old_rows_fade_from_the_samples() -> None:
@@ -185,6 +209,26 @@ def test_missing_values_are_what_similar_rows_have() -> None:
     error = np.sqrt(np.mean((filled[:, 2] - rows[:200, 2]) ** 2))
     # The column's own deviation is 1.41, which the median of all rows would leave
     assert error < 0.4 * rows[:, 2].std()
+
+
+def test_the_rows_that_trees_find_are_as_near_as_awss_librarys() -> None:
+    asked = TUMORS[:60] + np.float32(0.01)
+    forest = RandomCutForest(num_trees=50, num_samples_per_tree=64)
+    for row in TUMORS:
+        forest.update(row)
+    trees, none = forest.model_.forest.trees, np.zeros(30, np.bool_)
+    leaves = np.zeros(50, np.int32)
+    ours = []
+    for row in asked:
+        find_nearest(trees, row, none, leaves)
+        ours.append(np.abs(trees.points[np.arange(50), leaves] - row).sum(axis=1).mean())
+    library = peer(TUMORS, 50, 64)
+    # Of each tree one row, where many are found by several trees: the distances that it tells
+    theirs = [
+        np.mean([each["distance"] for each in library.near_neighbor_list(row, 100)])
+        for row in asked
+    ]
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.15)
 
 
 def test_rows_without_gaps_are_left_alone_and_all_may_be_missing() -> None:

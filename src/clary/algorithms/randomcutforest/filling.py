@@ -61,13 +61,13 @@ def forecast(trees: Trees, last_rows: Floats, size: int, horizon: int) -> Foreca
     return Forecast(series[size - 1 :], lower, upper)
 
 
-def _candidates(trees: Trees, shingle: Floats) -> Floats:
+def _candidates(trees: Trees, shingle: Floats) -> Doubles:
     """The point that each tree finds nearest: (trees that hold any, size * width)."""
     row, leaves = np.ascontiguousarray(shingle).reshape(-1), np.zeros(len(trees.held), np.int32)
     find_nearest(trees, row, np.isnan(row), leaves)
     held = np.flatnonzero(trees.held > 0)
-    found: Floats = trees.points[held, leaves[held]]
-    return found
+    # The middle of two large numbers would be infinite in float32
+    return trees.points[held, leaves[held]].astype(np.float64)
 
 
 @kernel

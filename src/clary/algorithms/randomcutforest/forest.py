@@ -170,10 +170,9 @@ class Forest:
         used = np.arange(self.capacity) < self.trees.held[:, None]
         if ((self.leaves < 0) | (self.leaves >= self.capacity))[used].any():
             return False
-        counts = np.zeros(self.leaves.shape, np.int32)
-        rows = np.broadcast_to(np.arange(len(used))[:, None], used.shape)
-        np.add.at(counts, (rows[used], self.leaves[used]), 1)
-        return bool((counts == self.trees.copies).all()) and bool(complete(self.trees))
+        first = self.capacity * np.arange(len(used))[:, None]
+        counts = np.bincount((first + self.leaves)[used], minlength=used.size)
+        return bool((counts == self.trees.copies.reshape(-1)).all() and complete(self.trees))
 
 
 def _fields(nodes: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

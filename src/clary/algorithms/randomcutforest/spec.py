@@ -22,8 +22,8 @@ class RandomCutForestHyperparameters(Hyperparameters):
     eval_metrics: tuple[str, ...] = listing("Scores on a labelled test channel; precision_recall_fscore is precision, recall and F1, of anomalies and of normal rows.", *_SCORES, default=_SCORES)
     num_samples_per_tree: int = integer("Training rows given to each tree; 1 divided by it is best near the share of anomalies.", default=256, min=1, max=2048)
     num_trees: int = integer("Trees in the forest.", default=100, min=50, max=1000)
-    shingle_size: int = integer("Rows in succession that are scored together as one point of a series; 1 scores each row alone.", default=1, min=1, max=1000)
-    time_decay: float = number("By this much a row's chance to stay in the sample falls, relative, with each row after it; 0 keeps rows of all ages alike.", default=0.0, min=0, max=1)
+    shingle_size: int = integer("Rows in succession that are scored together as one point of a series; 1 scores each row alone. Beyond SageMaker.", default=1, min=1, max=1000)
+    time_decay: float = number("By this much a row's chance to stay in the sample falls, relative, with each row after it; 0 keeps rows of all ages alike. Beyond SageMaker.", default=0.0, min=0, max=1)
 
     ignored: ClassVar[frozenset[str]] = frozenset({"mini_batch_size", "epochs", "force_dense", "_ftp_port"})
 
