@@ -25,6 +25,7 @@ SUITES = (
     "linear_learner",
     "kmeans",
     "pca",
+    "knn",
     "ipinsights",
     "tsne",
     "randomcutforest",

@@ -9,7 +9,14 @@ from tests.clients.conftest import Run
 
 @pytest.mark.parametrize(
     "script",
-    ["linear_learner.py", "k_means.py", "components.py", "boosted_trees.py", "anomalies.py"],
+    [
+        "linear_learner.py",
+        "k_means.py",
+        "components.py",
+        "neighbors.py",
+        "boosted_trees.py",
+        "anomalies.py",
+    ],
 )
 def test_a_notebooks_calls_run_with_sdk_2(run: Run, script: str) -> None:
     printed = run("sdk2", script)

@@ -20,6 +20,7 @@ SAID = {
     "ipinsights.py": "the most unusual login today: customer-7",
     "k_means.py": "cluster 9",
     "linear_learner.py": "recall",
+    "nearest_neighbors.py": "k=5: 9",
     "over_http.py": '"closest_cluster"',
     "pca.py": "20 components: accuracy 0.9",
     "svm.py": "docstrings, accuracy 0.",

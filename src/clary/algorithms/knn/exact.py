@@ -21,7 +21,7 @@ _BLOCK_ROWS, _QUERIES = 2048, 256
 _TRIED, _FEWEST_ROWS, _WIDEST = 64, 512, 128
 # Shares of the rows that the tree may look at and be quicker than products, as measured: for many
 # queries at a time, and for few, for which products take in all rows from memory
-_MANY, _FEW, _FEW_QUERIES = 0.15, 0.5, 8
+_MANY, _FEW, _FEW_QUERIES = 0.2, 0.5, 8
 _UNIT = 2.0**-24
 
 
