@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.suffix in {".py", ".sh"})
 # A word of what each must print at least
 SAID = {
+    "anomalies.py": "in 6 hours: 1",
     "boosted_trees.py": "read by plain xgboost",
     "demo.py": "Report pages",
     "in_python.py": "saved and loaded: 3 classes",
