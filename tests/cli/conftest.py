@@ -38,6 +38,7 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
             "predictor_type=binary_classifier",
             "num_factors=2",
         ),
+        "tsne": ("iris.csv", "early_exaggeration_iter=20", "max_iter=50"),
         "xgboost": ("tumors.csv", "num_round=3", "objective=binary:logistic"),
     }
     for name, (file, *hyperparameters) in trainings.items():

@@ -25,6 +25,7 @@ ROWS = {
     "pca": "iris.csv",
     "linear-learner": "tumors-rows.csv",
     "factorization-machines": "tumors-rows.jsonl",
+    "tsne": "iris.csv",
     "xgboost": "tumors-rows.csv",
 }
 TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines"}

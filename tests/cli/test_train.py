@@ -58,7 +58,8 @@ def test_without_json_a_table_and_the_paths_are_told(data: Path, tmp_path: Path)
 def test_every_algorithm_trains_and_its_archive_holds_no_folders(
     name: str, models: dict[str, Path]
 ) -> None:
-    assert names(models[name]) == FILES
+    # A table, of those that write one
+    assert names(models[name]) - {"output.tar.gz"} == FILES
     with tarfile.open(models[name] / "model.tar.gz") as archive:
         assert ".clary.json" in archive.getnames()
         assert all(member.isfile() for member in archive)
