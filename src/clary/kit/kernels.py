@@ -15,6 +15,9 @@ def kernel(function: F) -> F:
 
     It runs without Python's lock, so `ordered_map` spreads it over threads. Division by zero gives
     infinity, as in numpy. The order of sums stays as written: the same bits on every machine.
+
+    What is kept is compiled anew when the function's own file changes, not when that of another
+    kernel that it calls does: remove the `*.nbi` files in `__pycache__` then.
     """
     compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
