@@ -91,7 +91,7 @@ def peer_cells(rows: Rows, asked: Rows) -> npt.NDArray[np.int64]:
 def peer_codes(rows: Rows, asked: Rows) -> npt.NDArray[np.int64]:
     """faiss with as many cells and codes of as many bytes."""
     cells = int(np.sqrt(len(rows)))
-    index = faiss.IndexIVFPQ(faiss.IndexFlatL2(rows.shape[1]), rows.shape[1], cells, 16, 8)
+    index = faiss.IndexIVFPQ(faiss.IndexFlatL2(rows.shape[1]), rows.shape[1], cells, 8, 8)
     return _indexed(index, rows, asked)
 
 
@@ -179,7 +179,7 @@ def _alone(block: tuple[int, int]) -> Case:
 
 _PRUNED = (3.0, None)
 _CELLS = {"index_type": "faiss.IVFFlat"}
-_CODES = {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": 16}
+_CODES = {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": 8}
 
 SUITE = Suite(
     "k-nearest neighbors",

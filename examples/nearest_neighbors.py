@@ -1,4 +1,4 @@
-"""k-nearest neighbors: handwritten digits told by those that look most alike, and which those are."""
+"""k-nearest neighbors: handwritten digits told by those that look most alike, and by which."""
 
 from __future__ import annotations
 

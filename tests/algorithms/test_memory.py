@@ -30,6 +30,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 SETTINGS = {
     "kmeans": {"k": "10"},
     "pca": {"num_components": "10"},
+    "knn": {"k": "5", "predictor_type": "classifier", "sample_size": "2000"},
     "linear-learner": {"predictor_type": "regressor", "epochs": "1", "num_models": "2"},
 }
 MIB = 2**20

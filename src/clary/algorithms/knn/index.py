@@ -8,15 +8,12 @@ from typing import Any
 import faiss
 import numpy as np
 
+from clary.algorithms.knn.codes import CODE_BITS, CODES, alone, learn
 from clary.algorithms.knn.exact import Exact
 from clary.algorithms.knn.nearest import Doubles, Floats, Integers
 from clary.algorithms.knn.spec import KNNHyperparameters
 from clary.errors import CallerError
 from clary.kit.parallel import one_thread_blas
-
-# Codes of a part are of 8 bits
-_CODES = 256
-_CODE_BITS = 8
 
 
 def built(params: KNNHyperparameters, rows: Floats, seed: int) -> Any:
@@ -32,11 +29,10 @@ def built(params: KNNHyperparameters, rows: Floats, seed: int) -> Any:
     else:
         index = _divided(params, faiss.IndexFlat(width, metric), metric, width)
         _check_rows(params, len(rows))
-        for clustering in _clusterings(index):
-            # faiss warns of few rows a center on standard error; the log says it
-            clustering.seed, clustering.min_points_per_centroid = seed, 1
-        _alone(index.train, rows)
-    _alone(index.add, rows)
+        with one_thread_blas():
+            alone(_trained, index, rows, seed)
+    with one_thread_blas():
+        alone(index.add, rows)
     return index
 
 
@@ -46,7 +42,7 @@ def _divided(params: KNNHyperparameters, quantizer: Any, metric: int, width: int
         index: Any = faiss.IndexIVFFlat(quantizer, width, cells, metric)
     else:
         parts = int(params.faiss_index_pq_m or 1)
-        index = faiss.IndexIVFPQ(quantizer, width, cells, parts, _CODE_BITS, metric)
+        index = faiss.IndexIVFPQ(quantizer, width, cells, parts, CODE_BITS, metric)
     # The index is to free it: Python would do so first
     index.own_fields = True
     quantizer.this.disown()
@@ -63,34 +59,24 @@ def _check_rows(params: KNNHyperparameters, rows: int) -> None:
             cells,
             "Lower it, raise sample_size, or leave it out.",
         )
-    if params.index_type == "faiss.IVFPQ" and rows < _CODES:
+    if params.index_type == "faiss.IVFPQ" and rows < CODES:
         raise CallerError.of(
             "index_type",
-            f"faiss.IVFPQ learns {_CODES} codes for each part, from as many sampled rows at least",
+            f"faiss.IVFPQ learns {CODES} codes for each part, from as many sampled rows at least",
             f"{rows} rows",
             "Raise sample_size or take faiss.IVFFlat or faiss.Flat.",
         )
 
 
-def _clusterings(index: Any) -> list[Any]:
-    return [index.cp, *([index.pq.cp] if isinstance(index, faiss.IndexIVFPQ) else [])]
-
-
-def _alone(work: Any, *arguments: Any) -> None:
-    """On one thread: faiss's sums, and so the index, then are the same however many there are."""
-    with one_thread_blas():
-        _single(work, *arguments)
-
-
-def _single(work: Any, *arguments: Any) -> Any:
-    """faiss on the calling thread alone, which is quicker for few rows than waking others."""
-    before = faiss.omp_get_max_threads()
-    # That of the calling thread, not of the process
-    faiss.omp_set_num_threads(1)
-    try:
-        return work(*arguments)
-    finally:
-        faiss.omp_set_num_threads(before)
+def _trained(index: Any, rows: Floats, seed: int) -> None:
+    coded = isinstance(index, faiss.IndexIVFPQ)
+    for clustering in [index.cp, *([index.pq.cp] if coded else [])]:
+        # faiss warns of few rows a center on standard error; the log says it
+        clustering.seed, clustering.min_points_per_centroid = seed, 1
+    if coded:
+        learn(index, rows, seed)
+    else:
+        index.train(rows)
 
 
 class Searcher:
@@ -155,7 +141,7 @@ class Searcher:
         settings.nprobe = count
         # The method for arrays takes no other number of cells than the index's own
         search = self.index.search_preassigned_c
-        _single(search, len(queries), asked, k, near, gap, *told, False, settings)
+        alone(search, len(queries), asked, k, near, gap, *told, False, settings)
         return sign * found.astype(np.float64), places
 
 
