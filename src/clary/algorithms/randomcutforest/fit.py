@@ -91,14 +91,12 @@ def _pass(run: ForestRun, reservoir: Reservoir, width: int) -> Floats:
 
 
 def _check_rows(run: ForestRun, points: int) -> None:
+    size = run.params.shingle_size
+    if points < 2 and size == 1:
+        raise CallerError.of("channel train", "must have at least 2 rows", points)
     if points < 2:
-        size = run.params.shingle_size
-        told = f"at least {size + 1} rows, for two points of shingle_size={size}"
-        raise CallerError.of(
-            "channel train",
-            f"must have {'at least 2 rows' if size == 1 else told}",
-            max(0, points + size - 1) if points else "fewer",
-        )
+        rule = f"must have at least {size + 1} rows, for two points of shingle_size={size}"
+        raise CallerError.of("channel train", rule)
 
 
 def _grown(run: ForestRun, rows: Floats, keys: Doubles, rng: np.random.Generator) -> Forest:
