@@ -125,7 +125,7 @@ def _octets(texts_of_addresses: pa.Array) -> npt.NDArray[np.int64]:
 def _quality(model: IPInsightsModel) -> float:
     rows = texts(*logins(_HELD_OUT, _PEOPLE, seed=1))
     pairs = model.pairs(batch_of(rows.columns, PAIR))
-    return area(model.scores(pairs), model.scores(with_random(pairs, 0)))
+    return area(model.scores(pairs), model.scores(with_random(pairs)))
 
 
 def _peer_quality(net: Net, known: dict[str, int]) -> float:

@@ -66,7 +66,7 @@ def _check_columns(
         return answer_json(facts | {"rows": seen.rows, "columns": columns})
     answer(f"{data}: {intake}")
     answer(f"{seen.rows:,} rows of {len(seen.columns)} columns")
-    answer_table(("column", "distinct", "of these once", "most frequent"), _column_rows(seen))
+    answer_table(("column", "distinct", "of these once", "most frequent"), [*_column_rows(seen)])
     return answer(f"{algorithm.title} can train on this.")
 
 

@@ -87,7 +87,7 @@ def encode(batches: Iterable[Batch], out: BinaryIO, content_type: ContentType) -
         CallerError: the format has no place for something that the rows have.
         UnsupportedContentType: there is no such format.
     """
-    some = filter(attrgetter("rows"), batches)
+    some: Iterator[Batch] = filter(attrgetter("rows"), batches)
     if content_type.name in {RECORDIO, LIBSVM}:
         some = _numbers(some, content_type)
     _module(content_type).encode(some, out)

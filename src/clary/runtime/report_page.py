@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
@@ -60,7 +61,8 @@ def _header(report: Report) -> str:
     started = report.started.strftime("%-d %B %Y, %H:%M %Z")
     hosts = f" by {report.hosts} hosts" if report.hosts > 1 else ""
     train = report.channels.get("train")
-    rows = f"{train.rows:,} rows of {train.width:,} features" if train else "no rows"
+    noun = "columns" if report.algorithm.channel("train").columns else "features"
+    rows = f"{train.rows:,} rows of {train.width:,} {noun}" if train else "no rows"
     scored, headlines = _headlines(report)
     tiles = [_tile(name, label(value)) for name, value in headlines]
     tiles.append(_tile("training time", duration(report.seconds.get("total", 0.0))))
@@ -145,9 +147,19 @@ def _curves(report: Report) -> list[Figure]:
         points = [(epoch, value) for epoch, value in values if epoch is not None]
         channel, _, metric = name.partition(":")
         if len(points) > 1 and name not in _TOLD_OF_WORK:
-            x, y = [float(epoch) for epoch, _ in points], [value for _, value in points]
+            x, y = _spread([epoch for epoch, _ in points]), [value for _, value in points]
             grouped.setdefault(metric, {})[channel] = (x, y)
     return [_curve(report, metric, series) for metric, series in grouped.items()]
+
+
+def _spread(epochs: list[int]) -> list[float]:
+    """Epochs as places on an axis; several values of one are spread over it up to its end."""
+    counts, seen = Counter(epochs), Counter[int]()
+    places = []
+    for epoch in epochs:
+        seen[epoch] += 1
+        places.append(epoch - 1 + seen[epoch] / counts[epoch])
+    return places
 
 
 def _curve(

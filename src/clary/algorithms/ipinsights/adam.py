@@ -67,7 +67,8 @@ class Weights:
     def of(cls, values: Floats, step: int = 0) -> Weights:
         """With moments of zero, which take no memory until they are touched."""
         last = np.full(len(values), step, np.int32)
-        return cls(values, np.zeros_like(values), np.zeros_like(values), last)
+        first, second = (np.zeros(values.shape, np.float32) for _ in range(2))
+        return cls(values, first, second, last)
 
     def and_more(self, more: Weights) -> Weights:
         """These rows and then those."""

@@ -28,7 +28,6 @@ def distributions(real: Floats, random: Floats, auc: float) -> Lines:
         "dot product, the log odds of being real",
         "share",
         {name: (middles, share.tolist()) for name, share in shares.items()},
-        emphasis="real pairs",
         caption=f"{len(real):,} pairs, beside as many with random addresses; area under the ROC "
         f"curve: {auc:.4f}. Real pairs on the left are the unusual ones.",
     )

@@ -37,7 +37,7 @@ from clary.kit.run import Run
 IPInsightsRun: TypeAlias = Run[IPInsightsHyperparameters]
 
 # Pairs whose order is drawn together
-_WINDOW_PAIRS = 2**19
+_WINDOW_PAIRS = 2**18
 _SPREAD = 0.03
 _DRAWN_ROWS = 2**16
 

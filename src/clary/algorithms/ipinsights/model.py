@@ -115,7 +115,7 @@ class IPInsightsModel(Model):
         if held_out is None or not held_out.rows:
             return []
         pairs = self.pairs(held_out)
-        real, random = self.scores(pairs), self.scores(with_random(pairs, 0))
+        real, random = self.scores(pairs), self.scores(with_random(pairs))
         return figures(held_out, real, random, area(real, random))
 
     def _products(self, pairs: Pairs, vectors: Floats) -> Floats:

@@ -42,15 +42,15 @@ def discriminator_auc(
             pairs = model.pairs(batch)
         except CallerError as fault:
             raise CallerError.of(f"channel {channel.name}", str(fault)) from None
-        key = int(np.random.default_rng((cluster.rank, number)).integers(2**63))
         real.append(model.scores(pairs))
-        random.append(model.scores(with_random(pairs, key)))
+        random.append(model.scores(with_random(pairs, (cluster.rank, number))))
     scores = [np.concatenate(cluster.gather(np.concatenate(one))) for one in (real, random)]
     return area(*scores) if len(scores[0]) else None
 
 
-def with_random(pairs: Pairs, key: int) -> Pairs:
-    """The entities of pairs with random addresses; the key decides which."""
+def with_random(pairs: Pairs, seed: tuple[int, int] = (0, 0)) -> Pairs:
+    """The entities of pairs with random addresses; the seed decides which."""
+    key = int(np.random.default_rng(seed).integers(2**63))
     negatives = Negatives(key, 1, np.zeros(0, np.int64))
     found = negatives.addresses(pairs, np.arange(len(pairs)))
     every = Pairs(np.repeat(pairs.entity, negatives.tries), found)
