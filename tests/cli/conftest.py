@@ -32,6 +32,7 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     trainings = {
         "kmeans": ("iris.csv", "k=3"),
         "pca": ("iris.csv", "num_components=2"),
+        "knn": ("tumors.csv", "k=3", "predictor_type=classifier"),
         "linear-learner": ("tumors.csv", "predictor_type=binary_classifier", "num_models=2"),
         "factorization-machines": (
             "tumors.csv",

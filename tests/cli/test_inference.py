@@ -23,6 +23,7 @@ from tests.s3_server import S3Server
 ROWS = {
     "kmeans": "iris.csv",
     "pca": "iris.csv",
+    "knn": "tumors-rows.csv",
     "linear-learner": "tumors-rows.csv",
     "factorization-machines": "tumors-rows.jsonl",
     "tsne": "iris.csv",
