@@ -239,3 +239,17 @@ def test_the_test_channel_is_scored_against_the_map() -> None:
     bad = model.evaluate(MemoryChannel("test", Batch(noise)))["test:trustworthiness"]
     assert 0.5 < bad < good - 0.02
     assert good > 0.95
+
+
+@pytest.mark.slow
+def test_a_large_map_is_the_same_over_any_threads_and_as_good_on_the_grid() -> None:
+    draw = np.random.default_rng(0)
+    some = draw.integers(0, len(DIGITS), 10_500)
+    rows = (DIGITS[some] + draw.normal(scale=2, size=(10_500, 64))).astype(np.float32)
+    found = []
+    for threads in (1, 2):
+        with settings.threads_set(threads):
+            found.append(trained(rows, neighbor_search="approximate", perplexity=30))
+    one, two = found
+    assert one.places.tobytes() == two.places.tobytes()
+    assert told(rows, one.places, DIGIT[some]) > 0.95

@@ -18,6 +18,7 @@ from clary.codecs.formats import encode
 from clary.data.sources import Source
 from clary.runtime.launch import Training, launch
 from clary.runtime.models import load_model
+from clary.spec.channels import InputMode
 from tests.algorithms.tsne.training import DIGIT, DIGITS, QUICK, trained
 from tests.cli.commands import clary_here
 
@@ -75,6 +76,19 @@ def test_formats_without_labels_have_none(content_type: str, tmp_path: Path) -> 
     launch(Training("tsne", HYPERPARAMETERS, sources, tmp_path / "output"))
     head, *lines = table_of(tmp_path / "output")
     assert (head, len(lines)) == (["row", "x", "y"], 200)
+
+
+def test_rows_beyond_the_sample_are_read_again_in_every_mode(tmp_path: Path) -> None:
+    folder = write(tmp_path / "train", Batch(ROWS), "text/csv")
+    modes: tuple[InputMode, ...] = ("File", "FastFile", "Pipe")
+    for mode in modes:
+        sources = [Source("train", str(folder), input_mode=mode)]
+        hyperparameters = HYPERPARAMETERS | {"sample_size": "120"}
+        launch(Training("tsne", hyperparameters, sources, tmp_path / mode))
+    in_files = table_of(tmp_path / "File")
+    assert len(in_files) == 201
+    assert table_of(tmp_path / "FastFile") == in_files
+    assert table_of(tmp_path / "Pipe") == in_files
 
 
 def test_two_hosts_make_the_map_of_one(tmp_path: Path) -> None:

@@ -127,43 +127,78 @@ def _grow(
     Each box hugs its points, so that cutting it in the middle leaves none as it was.
     """
     count, dimensions = points.shape
-    waiting = np.zeros((count + 2**dimensions, 3), np.int64)
+    parts = 2**dimensions
+    waiting = np.zeros((count + parts, 3), np.int64)
     waiting[0] = (0, count, -1)
     height, boxes = 1, 0
-    low, high = np.empty(dimensions), np.empty(dimensions)
+    low, high, bounds = np.empty(dimensions), np.empty(dimensions), np.empty(parts + 1, np.int64)
     corner, sorted_ = np.empty(count, np.int64), np.empty(count, np.int64)
     while height:
         height -= 1
-        start, end, parent = waiting[height]
         box = boxes
         boxes += 1
-        starts[box], ends[box], parents[box] = start, end, parent
-        low[:], high[:] = np.inf, -np.inf
-        for i in range(start, end):
-            for d in range(dimensions):
-                value = points[order[i], d]
-                centers[box, d] += value / (end - start)
-                low[d], high[d] = min(low[d], value), max(high[d], value)
+        start, end, parents[box] = waiting[height]
+        starts[box], ends[box] = start, end
+        _measure(points, order, start, end, low, high, centers[box])
         widths[box] = (high - low).max()
         if end - start <= _LEAF_POINTS or widths[box] <= 0:
             continue
-        sizes = np.zeros(2**dimensions + 1, np.int64)
-        for i in range(start, end):
-            corner[i] = 0
-            for d in range(dimensions):
-                corner[i] += (points[order[i], d] > (low[d] + high[d]) / 2) << d
-            sizes[corner[i] + 1] += 1
-        bounds = start + np.cumsum(sizes)
-        place = bounds.copy()
-        for i in range(start, end):
-            sorted_[place[corner[i]]] = order[i]
-            place[corner[i]] += 1
-        order[start:end] = sorted_[start:end]
-        for part in range(2**dimensions - 1, -1, -1):
+        _divide(points, order, start, end, (low + high) / 2, corner, sorted_, bounds)
+        for part in range(parts - 1, -1, -1):
             if bounds[part + 1] > bounds[part]:
                 waiting[height] = (bounds[part], bounds[part + 1], box)
                 height += 1
     return boxes
+
+
+@kernel
+def _measure(
+    points: Doubles,
+    order: Integers,
+    start: int,
+    end: int,
+    low: Doubles,
+    high: Doubles,
+    center: Doubles,
+) -> None:
+    """The least and greatest coordinates of the points order[start : end], and their mean."""
+    low[:], high[:], center[:] = np.inf, -np.inf, 0.0
+    for i in range(start, end):
+        for d in range(points.shape[1]):
+            value = points[order[i], d]
+            center[d] += value / (end - start)
+            low[d], high[d] = min(low[d], value), max(high[d], value)
+
+
+@kernel
+def _divide(
+    points: Doubles,
+    order: Integers,
+    start: int,
+    end: int,
+    middle: Doubles,
+    corner: Integers,
+    sorted_: Integers,
+    bounds: Integers,
+) -> None:
+    """Sort the points order[start : end] by the corner of the box they are in.
+
+    bounds: where each corner's points begin, and their end. corner, sorted_: room to work in.
+    """
+    bounds[:] = 0
+    for i in range(start, end):
+        corner[i] = 0
+        for d in range(points.shape[1]):
+            corner[i] += (points[order[i], d] > middle[d]) << d
+        bounds[corner[i] + 1] += 1
+    bounds[0] = start
+    for part in range(1, len(bounds)):
+        bounds[part] += bounds[part - 1]
+    place = bounds.copy()
+    for i in range(start, end):
+        sorted_[place[corner[i]]] = order[i]
+        place[corner[i]] += 1
+    order[start:end] = sorted_[start:end]
 
 
 @kernel
