@@ -16,6 +16,7 @@ from tests.clients.conftest import Run
         "neighbors.py",
         "boosted_trees.py",
         "anomalies.py",
+        "logins.py",
     ],
 )
 def test_a_notebooks_calls_run_with_sdk_2(run: Run, script: str) -> None:
