@@ -167,6 +167,20 @@ def test_a_stopped_training_keeps_the_map_so_far() -> None:
     assert model.places.tobytes() == trained(max_iter=150).places.tobytes()
 
 
+def test_a_training_stopped_while_it_reads_maps_the_rows_that_it_has() -> None:
+    run = running(
+        np.vstack([DIGITS] * 3),
+        {"perplexity": 5, "max_iter": 60, "sample_size": 500, "early_exaggeration_iter": 50},
+    )
+    run.stopping.set()
+    model = fit(run)
+    assert isinstance(run.reporter, Listener)
+    assert "stopped after 4096 rows were read; the map is of these" in run.reporter.lines
+    assert "stopped before the rows beyond the sample were placed" in run.reporter.lines
+    assert model.numbers.max() < 4096
+    assert run.reporter.values("train:progress") == [pytest.approx(83.33)]
+
+
 @pytest.mark.parametrize("early", [100, 30])
 def test_a_killed_training_goes_on_to_the_same_map(early: int, tmp_path: Path) -> None:
     hyperparameters = {**QUICK, "early_exaggeration_iter": early}

@@ -58,6 +58,9 @@ def draw(run: TSNERun, width: int, rng: np.random.Generator) -> Drawn:
     reads = run.cluster.is_leader or run.train.sharded
     for batch in run.train.batches(READ_ROWS) if reads else ():
         held.add(Batch(features_of(batch, width, run.train.name), colors(batch)))
+        if run.stop:
+            run.log(f"stopped after {held.seen} rows were read; the map is of these")
+            break
     drawn = _together(run.cluster, held, width)
     if drawn.total < FEWEST_ROWS:
         rule = f"a map needs at least {FEWEST_ROWS} rows"
