@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,6 +48,8 @@ class Forest:
     states: States
     seen: int = 0
     clock: float = 0.0
+    # Where each tree's greatest key is, once a stream asks for it
+    _greatest: Integers | None = field(default=None, init=False)
 
     @classmethod
     def empty(cls, trees: int, capacity: int, width: int, rng: np.random.Generator) -> Self:
@@ -91,7 +93,11 @@ class Forest:
 
     def follow(self, row: Floats, decay: float) -> int:
         """Offer a row, (width,), to every tree; how many took it into their samples."""
-        taken = follow(self.trees, self.keys, self.leaves, self.states, row, self.clock)
+        if self._greatest is None:
+            used = np.arange(self.capacity) < self.trees.held[:, None]
+            self._greatest = np.where(used, self.keys, -np.inf).argmax(axis=1).astype(np.int32)
+        state = self.keys, self.leaves, self._greatest, self.states
+        taken = follow(self.trees, *state, row, self.clock)
         self.seen += 1
         self.clock += decay
         return taken

@@ -25,29 +25,37 @@ from clary.kit.kernels import kernel
 
 @kernel
 def follow(
-    trees: Trees, keys: Doubles, leaves: Integers, states: States, row: Floats, clock: float
+    trees: Trees,
+    keys: Doubles,
+    leaves: Integers,
+    greatest: Integers,
+    states: States,
+    row: Floats,
+    clock: float,
 ) -> int:
     """Offer a row, (width,), to every tree; how many took it.
 
     keys, leaves: (trees, capacity), of each tree's sampled rows. The greatest key, with its row,
-    gives way to a lesser one. clock: the logarithm of the row's weight.
+    gives way to a lesser one; `greatest`, (trees,), is where it is. clock: the logarithm of the
+    row's weight.
     """
-    taken = 0
+    taken, capacity = 0, keys.shape[1]
     for tree in range(len(trees.held)):
         key = np.log(-np.log(1.0 - uniform(states, tree))) - clock
-        count = trees.held[tree]
-        place = count
-        if count == keys.shape[1]:
-            place = 0
-            for other in range(1, count):
-                if keys[tree, other] > keys[tree, place]:
-                    place = other
+        place = trees.held[tree]
+        if place == capacity:
+            place = greatest[tree]
             if key >= keys[tree, place]:
                 continue
             remove(trees, tree, leaves[tree, place])
         keys[tree, place] = key
         leaves[tree, place] = insert(trees, tree, row, states)
         taken += 1
+        place = 0
+        for other in range(1, trees.held[tree]):
+            if keys[tree, other] > keys[tree, place]:
+                place = other
+        greatest[tree] = place
     return taken
 
 
