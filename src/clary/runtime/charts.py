@@ -271,7 +271,7 @@ def _dots(figure: Points, hues: Mapping[str, int], flat: Scale, up: Scale) -> It
         said = tip(" · ".join([*words, f"{label(x)}, {label(y)}"]))
         hue = hues[figure.group[i]] if figure.group else 0
         place = f'cx="{flat.at(x):.1f}" cy="{up.at(y):.1f}"'
-        yield f'<circle class="dot c{hue}" {place} r="{radius}"{said}/>'
+        yield f'<circle class="dot c{hue}" {place} r="{radius:g}"{said}/>'
 
 
 def _pins(figure: Points, hues: Mapping[str, int], flat: Scale, up: Scale) -> Iterator[str]:
