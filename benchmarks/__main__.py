@@ -25,6 +25,7 @@ SUITES = (
     "linear_learner",
     "kmeans",
     "pca",
+    "factorization_machines",
     "knn",
     "ipinsights",
     "tsne",

@@ -14,6 +14,7 @@ from tests.clients.conftest import Run
         "k_means.py",
         "components.py",
         "neighbors.py",
+        "sparse_pairs.py",
         "boosted_trees.py",
         "anomalies.py",
         "logins.py",

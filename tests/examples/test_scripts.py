@@ -16,6 +16,7 @@ SAID = {
     "anomalies.py": "in 6 hours: 1",
     "boosted_trees.py": "read by plain xgboost",
     "demo.py": "Report pages",
+    "factorization_machines.py": "with pairs 0.5",
     "in_python.py": "saved and loaded: 3 classes",
     "in_the_shell.sh": "merror",
     "ipinsights.py": "the most unusual login today: customer-7",

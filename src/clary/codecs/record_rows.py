@@ -224,7 +224,10 @@ def _joined(block: Bytes, spans: Integers) -> Bytes:
     texts = pa.BinaryArray.from_buffers(
         pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)]
     )
-    chosen = texts.take(pa.array(np.arange(0, len(bounds) - 1, 2, dtype=np.int32)))
+    seconds = np.arange(0, len(bounds) - 1, 2, dtype=np.int32)
+    # Without pandas, which `pa.array` would load for an array of numpy
+    places = pa.Array.from_buffers(pa.int32(), len(seconds), [None, pa.py_buffer(seconds)])
+    chosen = texts.take(places)
     return np.frombuffer(chosen.buffers()[2], np.uint8)
 
 

@@ -22,7 +22,7 @@ from clary.kit.parallel import ordered_map
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.int32]
 
-_WINDOW_BYTES = 2**24
+_WINDOW_BYTES = 2**23
 _TASK_ROWS = 2048
 # An entry's column and value, and its row and value again below its feature
 _ENTRY_BYTES, _ROW_BYTES = 16, 16
