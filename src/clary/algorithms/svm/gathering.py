@@ -74,8 +74,8 @@ def _over_hosts(run: SVMRun, own: TrainingRows) -> TrainingRows:
         return own
     counts = [int(part[0]) for part in cluster.gather(np.array([own.count]))]
     run.log(
-        f"exact solvers need all rows at once: {sum(counts)} rows of {cluster.size} hosts are "
-        "brought together on each; hosts share the work by pairs of classes"
+        f"solvers need all rows at once: {sum(counts)} rows of {cluster.size} hosts are brought "
+        "together on each"
     )
     weighted = _anywhere(cluster, own.weights is not None)
     weights = np.ones(own.count, np.float32) if own.weights is None else own.weights
