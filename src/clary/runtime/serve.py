@@ -56,7 +56,9 @@ def serve(
             the environment is wrong.
     """
     settings.calm_threads()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # Libraries, as faiss, tell at length how they are loaded
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("clary").setLevel(logging.INFO)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _leave)
     serving = settings.serving()
