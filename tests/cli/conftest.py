@@ -40,6 +40,7 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
             "num_factors=2",
         ),
         "tsne": ("iris.csv", "early_exaggeration_iter=20", "max_iter=50"),
+        "svm": ("tumors.csv", "predictor_type=binary_classifier"),
         "xgboost": ("tumors.csv", "num_round=3", "objective=binary:logistic"),
     }
     for name, (file, *hyperparameters) in trainings.items():

@@ -27,6 +27,7 @@ ROWS = {
     "linear-learner": "tumors-rows.csv",
     "factorization-machines": "tumors-rows.jsonl",
     "tsne": "iris.csv",
+    "svm": "tumors-rows.csv",
     "xgboost": "tumors-rows.csv",
 }
 TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines"}
@@ -146,6 +147,7 @@ def test_evaluate_takes_a_content_type(data: Path, models: dict[str, Path]) -> N
         ("pca", {"num_components", "components", "singular_values"}),
         ("linear-learner", {"coefficients", "bias", "threshold"}),
         ("factorization-machines", {"bias", "largest_weights", "longest_vectors"}),
+        ("svm", {"kernel", "gamma", "support_vectors_by_class"}),
         ("xgboost", {"objective", "rounds", "importances"}),
     ],
 )

@@ -77,6 +77,8 @@ def test_a_class_of_one_row_does_not_hinder_calibration() -> None:
         )
         assert score.shape == (400, 11)
         assert np.isfinite(score).all()
+        # What is never seen where it is held out is unlikely for all others
+        assert np.median(score[:, 10]) < 0.05
 
 
 def test_the_sigmoid_has_the_greatest_likelihood() -> None:
