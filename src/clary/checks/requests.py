@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -71,18 +70,18 @@ def _want_answered(model: Model, batch: Batch, asked: str, body: bytes) -> None:
     declared = [one for one in inference.outputs if one.name in outputs]
     # CSV has no names, so it comes last
     types = sorted(_canonical(inference.returns), key=lambda one: one == CSV)
-    forms = sorted({False, *(one.verbose for one in declared)})
-    for verbose, told in product(forms, types):
+    for verbose in sorted({False, *(one.verbose for one in declared)}):
         named = [one.name for one in declared if verbose or not one.verbose]
-        accept = f"{told};verbose=true" if verbose else told
-        written, kind = answer(model, body, asked, accept, serving)
-        want(kind == told, f"{asked}: {kind} instead of {told}")
-        found = _read(told, written, inference, {name: outputs[name] for name in named})
-        if inference.respond and told != CSV:
-            named = [name for name in named if name in found]
-        wanted = {name: outputs[name] for name in named}
-        want(bool(found), f"{asked}: an empty {told}")
-        want_same(f"{asked} answered in {told}", found, wanted, _TOLERANCE)
+        for told in types:
+            accept = f"{told};verbose=true" if verbose else told
+            written, kind = answer(model, body, asked, accept, serving)
+            want(kind == told, f"{asked}: {kind} instead of {told}")
+            found = _read(told, written, inference, {name: outputs[name] for name in named})
+            if inference.respond and told != CSV:
+                named = [name for name in named if name in found]
+            wanted = {name: outputs[name] for name in named}
+            want(bool(found), f"{asked}: an empty {told}")
+            want_same(f"{asked} answered in {told}", found, wanted, _TOLERANCE)
 
 
 def _bodies(batch: Batch, content_type: str) -> Iterator[bytes]:
