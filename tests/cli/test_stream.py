@@ -244,6 +244,7 @@ def test_the_decay_of_a_model_can_be_changed_and_nothing_else(model: Path, tmp_p
         (["-p", "num_trees=7"], "num_trees: must be at least 50"),
         (["-p", "trees=7"], "'trees' was unexpected"),
         (["--save-every", "5"], "--save-every: needs --save"),
+        (["--save", "nowhere/model"], "must be in a folder that can be written"),
         (["--accept", "image/png"], "--accept: must be text/csv or application/jsonlines"),
         (["--input", "nowhere.csv"], "nowhere.csv: does not exist"),
     ],

@@ -86,6 +86,9 @@ def score_stream(
     """
     if save_every and not save:
         raise CallerError.of("--save-every", "needs --save")
+    if save and not os.access(save.parent, os.W_OK):
+        # At the end it would be too late to say so
+        raise CallerError.of(f"--save {save}", "must be in a folder that can be written")
     follower = _Follower(model or (save if save and save.exists() else None), given, seed)
 
     def kept(records: int) -> None:
