@@ -50,16 +50,20 @@ class SVM(Supervised, algorithm="svm"):
     def _hyperparameters(self) -> dict[str, Any]:
         """Several classes start at three; two are learned as binary. Weights are of y's classes."""
         given = super()._hyperparameters()
-        weights = given["class_weight"]
-        if isinstance(weights, Mapping) and self._target() != "number":
-            given["class_weight"] = {
-                place: weights[label]
-                for place, label in enumerate(self.classes_.tolist())
-                if label in weights
-            } or weights
+        if isinstance(given["class_weight"], Mapping) and self._target() != "number":
+            given["class_weight"] = self._by_place(given["class_weight"])
         if self._target() == "multiclass" and len(self.classes_) <= 2:
             given |= {"predictor_type": "binary_classifier", "num_classes": None}
         return given
+
+    def _by_place(self, weights: Mapping[Any, float]) -> dict[str, float]:
+        """Weights by the class's place in `classes_`; a saved model has them so already."""
+        places = {label: str(place) for place, label in enumerate(self.classes_.tolist())}
+        known = {**{place: place for place in places.values()}, **places}
+        unknown = [label for label in weights if label not in known]
+        if unknown:
+            raise ValueError(f"class_weight names {unknown[0]!r}, which is no class of y")
+        return {known[label]: weight for label, weight in weights.items()}
 
     def _class_count(self) -> int:
         return self.model_.classes
