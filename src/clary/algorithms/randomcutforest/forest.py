@@ -160,6 +160,9 @@ class Forest:
         return forest
 
     def _over_chunks(self, work: Callable[..., None], rows: Floats, totals: Doubles) -> None:
+        # Another kind of array would have the kernels compiled once more
+        rows = np.require(rows, np.float32, ["C", "W"])
+
         def chunk(start: int) -> None:
             cut = slice(start, start + _CHUNK)
             work(self.trees, rows[cut], totals[cut])

@@ -147,7 +147,7 @@ class RandomCutForestModel(StreamModel):
             CallerError: the row is not of the model's width, or a number in it is not finite.
         """
         self.check(row)
-        points, _ = self.shingles.add(np.ascontiguousarray(row[None], np.float32))
+        points, _ = self.shingles.add(np.array(row[None], np.float32))
         if not len(points):
             return 0.0
         told = 0.0

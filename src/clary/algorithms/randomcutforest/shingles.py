@@ -33,7 +33,7 @@ class Shingles:
         if len(series) < self.size:
             return np.zeros((0, self.size * self.width), np.float32), early
         windows = np.lib.stride_tricks.sliding_window_view(series, self.size, axis=0)
-        points = np.ascontiguousarray(windows.transpose(0, 2, 1))
+        points = np.array(windows.transpose(0, 2, 1), order="C")
         return points.reshape(-1, self.size * self.width), early
 
     def copy(self) -> Shingles:
