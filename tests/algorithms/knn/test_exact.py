@@ -78,6 +78,15 @@ def test_one_row_far_out_does_not_blur_the_others() -> None:
     assert np.array_equal(distances, wanted[0])
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_inner_products_of_long_rows_with_short_ones_are_exact(scale: float) -> None:
+    queries = PIXELS[:60] * np.float32(scale)
+    distances, places = Exact(PIXELS[60:], product=True).search(queries, 10)
+    wanted = by_hand(PIXELS[60:], queries, 10, "INNER_PRODUCT")
+    assert np.array_equal(places, wanted[1])
+    assert distances == pytest.approx(wanted[0], rel=1e-12)
+
+
 def test_the_tree_looks_at_few_rows_of_few_dimensions() -> None:
     rows = few_dimensions(20_000, 2) + np.random.default_rng(0).random((20_000, 2), np.float32)
     _, _, seen = in_tree(rows, rows[:100], 5)

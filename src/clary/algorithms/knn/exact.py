@@ -69,22 +69,28 @@ class Exact:
         return (tree if seen <= _FEW else None), seen
 
     @cached_property
-    def _centered(self) -> tuple[Floats, Floats, Floats]:
-        """A point near the rows, (width,); the rows seen from there; their floors, (n,).
+    def _centered(self) -> tuple[Floats, Floats, Floats, float]:
+        """A point near the rows, (width,); the rows seen from there; their floors, (n,); how long
+        the longest is.
 
         Inner products have no center of their own: theirs is 0, and the rows are as they are.
         """
         rows = self.rows
-        center = np.zeros(rows.shape[1], np.float32)
-        if not self._product:
-            center = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-        near = rows if self._product else rows - center
-        sure = -self._slack / 2 if self._product else 1 - self._slack
-        return center, near, (sure * squared_lengths(near)).astype(np.float32)
+        if self._product:
+            longest = float(np.sqrt(squared_lengths(rows).max(initial=0)))
+            return (
+                np.zeros(rows.shape[1], np.float32),
+                rows,
+                np.zeros(len(rows), np.float32),
+                longest,
+            )
+        center = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        near: Floats = rows - center
+        return center, near, ((1 - self._slack) * squared_lengths(near)).astype(np.float32), 0.0
 
     @property
     def _slack(self) -> float:
-        """By how much of |x|² + |y|² a rounded distance may be off.
+        """By how much a rounded product may be off, of |x| |y|, and a distance, of |x|² + |y|².
 
         A product of width terms is off by width units of |x| |y| at most; the rest is for centering
         and for what is rounded afterwards. N. Higham, "Accuracy and stability of numerical
@@ -92,15 +98,23 @@ class Exact:
         """
         return float(self.rows.shape[1] + 16) * _UNIT
 
+    def _lengths(self, queries: Floats, longest: float) -> Doubles:
+        """(queries,), what the floor of a distance has from the query: see `sift`."""
+        squares = squared_lengths(queries)
+        return (
+            -self._slack * longest * np.sqrt(squares)
+            if self._product
+            else squares * (1 - self._slack)
+        )
+
     def _multiply(self, queries: Floats, distances: Doubles, places: Integers) -> None:
         with self._lock:
-            center, near, floors = self._centered
+            center, near, floors, longest = self._centered
         for begin in range(0, len(queries), _QUERIES):
             some = slice(begin, begin + _QUERIES)
             asked = queries[some]
             seen: Floats = asked - center
-            sure = -self._slack / 2 if self._product else 1 - self._slack
-            lengths = sure * squared_lengths(seen)
+            lengths = self._lengths(seen, longest)
             for first in range(0, len(near), _BLOCK_ROWS):
                 block = slice(first, first + _BLOCK_ROWS)
                 products = _products(seen, near[block])

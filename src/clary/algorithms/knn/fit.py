@@ -42,6 +42,8 @@ def fit(run: KNNRun) -> KNNModel:
     rows, labels = _sampled(run, width, reduction, keep)
     _check_k(run, len(rows))
     _settle(run, len(rows))
+    if run.params.predictor_type == "classifier" and (labels != np.floor(labels)).any():
+        run.log("labels are not whole numbers: each different number is a class")
     rows = _padded(run, rows)
     squared_lengths(rows)
     normalize = run.params.index_metric == "COSINE"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import faiss
 import numpy as np
 
+from clary import settings
 from clary.algorithms.knn import artifact
 from clary.algorithms.knn.figures import figures_of
 from clary.algorithms.knn.index import Searcher
@@ -28,6 +29,8 @@ from clary.kit.width import widened
 from clary.spec.algorithm import Algorithm
 
 _CHUNK_ROWS, _CHUNK_NUMBERS = 512, 1 << 22
+# Pairs of rows from which on threads are worth their start
+_MANY_PAIRS = 1 << 22
 
 
 class KNNModel(Model):
@@ -96,9 +99,10 @@ class KNNModel(Model):
             rule = f"must be from 1 to the rows of the sample, {self.searcher.rows}"
             raise CallerError.of("k", rule, k)
         features = widened(batch.features, self.width)
-        some = max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // self.width))
+        # Answers do not depend on the cuts
+        shares = settings.threads() if batch.rows * self.searcher.rows > _MANY_PAIRS else 1
+        some = max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // self.width, -(-batch.rows // shares)))
         cuts = [features[start : start + some] for start in range(0, batch.rows, some)]
-        # The rows of a usual request are not worth threads
         over: Any = map if len(cuts) == 1 else ordered_map
         none = (np.zeros((0, k), np.float32), np.zeros((0, k), np.int64))
         parts: Iterable[Any] = over(lambda cut: self._found(cut, k), cuts)
@@ -118,15 +122,13 @@ class KNNModel(Model):
 
     def save(self, folder: Path) -> None:
         params = self.params
-        settings = artifact.Settings(
-            params.k, params.predictor_type, self.reduction, self.normalize
-        )
-        artifact.write(folder, self.searcher.index, self.labels, settings)
+        told = artifact.Settings(params.k, params.predictor_type, self.reduction, self.normalize)
+        artifact.write(folder, self.searcher.index, self.labels, told)
 
     @classmethod
     def load(cls, folder: Path, params: Mapping[str, Any] | None = None) -> Self:
-        index, labels, settings = artifact.read(folder)
-        if params is None and settings.reduction:
+        index, labels, told = artifact.read(folder)
+        if params is None and told.reduction:
             raise CallerError.of(
                 f"model {folder}",
                 "rows are reduced by numbers drawn from a seed, and how is not known of a model "
@@ -134,9 +136,9 @@ class KNNModel(Model):
                 remedy="Keep that file beside the others; of SageMaker's models only those without "
                 "dimension reduction can be used.",
             )
-        known = KNNHyperparameters.parse(params or _told(index, settings))
-        settled = known.having(k=settings.k, predictor_type=settings.predictor_type)
-        return cls(settled, index, labels, settings.reduction, settings.normalize)
+        known = KNNHyperparameters.parse(params or _guessed(index, told))
+        settled = known.having(k=told.k, predictor_type=told.predictor_type)
+        return cls(settled, index, labels, told.reduction, told.normalize)
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
@@ -202,18 +204,19 @@ def unit_rows(rows: Floats) -> Floats:
     return np.asarray(rows / np.where(lengths > 0, lengths, 1)[:, None], dtype=np.float32)
 
 
-def _told(index: Any, settings: artifact.Settings) -> dict[str, Any]:
+def _guessed(index: Any, told: artifact.Settings) -> dict[str, Any]:
     """Hyperparameters of a model made elsewhere, as far as its files tell them."""
     metric = "L2" if index.metric_type == faiss.METRIC_L2 else "INNER_PRODUCT"
-    told = {
-        "k": settings.k,
-        "predictor_type": settings.predictor_type,
+    known = {
+        "feature_dim": index.d,
+        "k": told.k,
+        "predictor_type": told.predictor_type,
         "sample_size": int(index.ntotal),
-        "index_metric": "COSINE" if settings.normalize and metric != "L2" else metric,
+        "index_metric": "COSINE" if told.normalize and metric != "L2" else metric,
     }
     if isinstance(index, (faiss.IndexIVFFlat, faiss.IndexIVFPQ)):
-        told |= {"faiss_index_ivf_nlists": index.nlist, "_faiss_index_nprobe": index.nprobe}
-        told["index_type"] = "faiss.IVFFlat"
+        known |= {"faiss_index_ivf_nlists": index.nlist, "_faiss_index_nprobe": index.nprobe}
+        known["index_type"] = "faiss.IVFFlat"
     if isinstance(index, faiss.IndexIVFPQ):
-        told |= {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": index.pq.M}
-    return told | {"feature_dim": index.d}
+        known |= {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": index.pq.M}
+    return known

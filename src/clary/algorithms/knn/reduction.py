@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from clary.algorithms.knn.nearest import Floats, Integers
+from clary.algorithms.knn.nearest import Doubles, Floats, Integers
 from clary.codecs.batch import Features
 from clary.kit.kernels import kernel
 
@@ -36,7 +36,8 @@ class Reduction:
     def of(self, features: Features) -> Floats:
         """(rows, target)"""
         if self.kind == "sign":
-            projected = features @ self._matrix
+            # In float64: BLAS adds up a row in another order at another place of the batch
+            projected = features.astype(np.float64) @ self._matrix / np.sqrt(self.target)
             return np.ascontiguousarray(projected, dtype=np.float32)
         found = np.empty((features.shape[0], self.target), np.float32)
         some = max(1, _CHUNK_NUMBERS // self.width)
@@ -47,11 +48,10 @@ class Reduction:
         return found
 
     @cached_property
-    def _matrix(self) -> Floats:
-        """(width, target) of ±1, scaled so that lengths stay"""
+    def _matrix(self) -> Doubles:
+        """(width, target) of +1 and -1"""
         bits = _bits(np.random.PCG64(self.seed), self.width * self.target)
-        matrix = bits.reshape(self.width, self.target) * np.float32(2) - np.float32(1)
-        return np.asarray(matrix / np.float32(np.sqrt(self.target)), dtype=np.float32)
+        return bits.reshape(self.width, self.target).astype(np.float64) * 2 - 1
 
     @cached_property
     def _signs(self) -> Floats:
