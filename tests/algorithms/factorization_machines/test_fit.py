@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, f1_score, log_loss, root_mean_squared_error
 from sklearn.svm import SVC
 
+from clary import settings
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
 from tests.algorithms.factorization_machines.training import (
@@ -139,6 +140,17 @@ def test_dense_rows_give_the_model_of_sparse_ones() -> None:
     gone = Batch(csr_array(stored.toarray()), DIGITS.label)
     assert state(trained(DIGITS, BINARY)) == state(trained(dense, BINARY))
     assert state(trained(zeros, BINARY)) == state(trained(gone, BINARY))
+
+
+def test_many_rows_are_answered_as_each_alone() -> None:
+    model = trained(DIGITS, BINARY)
+    # Five times all rows and a few: three chunks, which two threads share
+    many = some(DIGITS, np.arange(5 * DIGITS.rows + 20) % DIGITS.rows)
+    found = np.asarray(model.predict(many)["score"])
+    alone = [float(model.predict(some(DIGITS, [row]))["score"][0]) for row in range(20)]
+    assert found[:20].tolist() == found[-20:].tolist() == alone
+    with settings.threads_set(1):
+        np.testing.assert_array_equal(found, model.predict(many)["score"])
 
 
 def test_rows_are_shuffled_so_that_sorted_ones_are_learned_too() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -27,8 +28,10 @@ from clary.spec.algorithm import Algorithm
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
+# Columns, values, where rows begin and end
+_Csr: TypeAlias = tuple[npt.NDArray[np.int32], Floats, npt.NDArray[Any]]
 
-_EVALUATED_ROWS = 4096
+_EVALUATED_ROWS = _CHUNK_ROWS = 4096
 _SHOWN = 20
 _SHOWN_CHUNK = 2**16
 
@@ -59,23 +62,13 @@ class FactorizationMachinesModel(Model):
     def margins(self, batch: Batch) -> Floats:
         """(rows,): the prediction of regressors, the log odds of label 1 of classifiers."""
         x = batch.sparse()
-        found = np.empty(batch.rows, np.float32)
-        sums = np.empty((batch.rows, self.factors.shape[1]), np.float32)
-        rows, weights = np.arange(batch.rows), self.linear[:, None]
-        kernels.scores(
-            x.indices,
-            x.data,
-            x.indptr,
-            rows,
-            np.float32(self.bias),
-            weights,
-            self.factors,
-            sums,
-            found,
-            0,
-            batch.rows,
-        )
-        return found
+        columns = x.indices.astype(np.int32, copy=False)
+        rows = (columns, x.data, x.indptr)
+        if batch.rows <= _CHUNK_ROWS:
+            return self._scored(rows, np.arange(batch.rows))
+        starts = range(0, batch.rows, _CHUNK_ROWS)
+        chunks = (np.arange(at, min(at + _CHUNK_ROWS, batch.rows)) for at in starts)
+        return np.concatenate(list(ordered_map(partial(self._scored, rows), chunks)))
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
         total = sum(ordered_map(self._tally, self._numbered(channel)))
@@ -129,6 +122,14 @@ class FactorizationMachinesModel(Model):
         score = np.asarray(self.predict(held_out)["score"])
         label = labels_of(held_out, self.params.predictor_type, "held out", 0)
         return [*figures_of(self.params.predictor_type, label, score), *found]
+
+    def _scored(self, rows: _Csr, chosen: npt.NDArray[np.intp]) -> Floats:
+        """(chosen,) scores of some of the rows of a CSR."""
+        found = np.empty(len(chosen), np.float32)
+        sums = np.empty((len(chosen), self.factors.shape[1]), np.float32)
+        bias, linear = np.float32(self.bias), self.linear[:, None]
+        kernels.scores(*rows, chosen, bias, linear, self.factors, sums, found, 0, len(chosen))
+        return found
 
     def _numbered(self, channel: Channel) -> Iterator[tuple[Batch, str, int]]:
         """Batches with the channel's name and the number of rows before them."""

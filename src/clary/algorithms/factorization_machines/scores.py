@@ -48,7 +48,7 @@ def scores_of(predictor_type: str, total: Doubles) -> Mapping[str, float]:
     loss, positive, predicted, both = rest
     wrong = positive + predicted - 2 * both
     return {
-        "binary_classification_accuracy": 1 - wrong / weight,
+        "binary_classification_accuracy": (weight - wrong) / weight,
         "binary_classification_cross_entropy": loss / weight,
         "binary_f_beta": 2 * both / (positive + predicted) if positive + predicted else 0.0,
     }
