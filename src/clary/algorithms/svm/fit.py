@@ -4,7 +4,7 @@
 2. Scale (`scaling.py`).
 3. Choose the inputs of the machine: the rows themselves for kernel linear; kernel values with the
    support vectors; or, of many rows, features that stand for the kernel (`approximation.py`).
-4. Solve with libsvm or liblinear (`solvers.py`).
+4. Solve (`kernel_solver.py`, `linear_solver.py`, `primal.py`).
 5. Calibrate probabilities by cross-validation, if they are asked for (`calibration.py`).
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from clary.algorithms.svm.model import SVMModel
 from clary.algorithms.svm.problem import Problem, Settings, Told, watched
 from clary.algorithms.svm.scaling import Scaling
 from clary.algorithms.svm.spec import losses_of
+from clary.kit.parallel import one_thread_blas
 
 # Rows of a problem, of the two largest classes for classifiers, that libsvm still solves in minutes
 _MOST_ROWS = 20_000
@@ -48,6 +50,11 @@ def fit(run: SVMRun) -> SVMModel:
     Raises:
         CallerError: the data or the hyperparameters do not allow it.
     """
+    with one_thread_blas():
+        return _fitted(run)
+
+
+def _fitted(run: SVMRun) -> SVMModel:
     rows = gathered(run)
     classes = _settled(run, rows)
     scaling = _scaling(run, rows)
@@ -170,10 +177,10 @@ class _Stage:
         folded = head if self.landmarks is None else self.landmarks.folded(head)
         return Machine(scaling, self.inputs, folded), None
 
-    def decider(self, places: Integers) -> Callable[[Integers], Doubles]:
+    def decider(self, told: Told, places: Integers) -> Callable[[Integers], Doubles]:
         """Trained on some rows, what gives raw decisions of others."""
         part = self.problem.of(places)
-        head, support = self.head(part, Told())
+        head, support = self.head(part, told)
         if self.kernel is None or support is None:
             return lambda others: head.raw(self.problem.inputs[others])
         vectors = Likenesses(self.kernel, part.inputs[support])
@@ -260,6 +267,6 @@ def _calibration(run: SVMRun, rows: TrainingRows, classes: int, stage: _Stage) -
 
     run.log("probabilities are calibrated by cross-validation in 5 folds")
     return watched(
-        lambda told: calibrated(labels, classes, stage.decider, targets, run.rng),
-        Told(log=run.log),
+        lambda told: calibrated(labels, classes, partial(stage.decider, told), targets, run.rng),
+        Told(log=run.log, stopped=lambda: run.stop),
     )

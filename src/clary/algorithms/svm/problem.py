@@ -23,7 +23,8 @@ R = TypeVar("R")
 class Problem:
     """Inputs of training rows, what they are labelled with, and what errors cost.
 
-    inputs: (rows, inputs) float64. labels: (rows,). costs: (rows,) factors of C, above 0.
+    inputs: (rows, inputs) float64, or float32 where they stand for a kernel. labels: (rows,).
+    costs: (rows,) factors of C, above 0.
     classes: how many; 1 for numbers.
     """
 
