@@ -19,7 +19,7 @@ from clary.algorithms.randomcutforest.artifact import (
 from clary.algorithms.randomcutforest.figures import series, spread
 from clary.algorithms.randomcutforest.filling import Forecast, forecast, imputed
 from clary.algorithms.randomcutforest.forest import Forest
-from clary.algorithms.randomcutforest.scores import counted, remark, scores_of
+from clary.algorithms.randomcutforest.quality import counted, remark, scores_of
 from clary.algorithms.randomcutforest.shingles import Shingles
 from clary.algorithms.randomcutforest.spec import ALGORITHM, RandomCutForestHyperparameters
 from clary.algorithms.randomcutforest.threshold import Threshold
