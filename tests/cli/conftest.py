@@ -14,13 +14,17 @@ from tests.cli.commands import clary_here
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """iris.csv without a label; tumors.csv with one in front, tumors-rows.csv without it."""
+    """iris.csv without a label; tumors.csv with one in front, tumors-rows.csv without it;
+    logins.csv of people and addresses.
+    """
     folder = tmp_path_factory.mktemp("data")
     _write(folder / "iris.csv", load_iris().data)
     rows, benign = load_breast_cancer(return_X_y=True)
     _write(folder / "tumors.csv", np.column_stack([benign, rows]))
     _write(folder / "tumors-rows.csv", rows)
     lines = [json.dumps({"features": row}) for row in rows.tolist()]
+    pairs = [f"person {at % 9}, {20 + at % 9}.{at % 7}.{at % 5}.{at % 250}" for at in range(300)]
+    (folder / "logins.csv").write_text("\n".join(pairs) + "\n")
     (folder / "tumors-rows.jsonl").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -34,6 +38,7 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "pca": ("iris.csv", "num_components=2"),
         "knn": ("tumors.csv", "k=3", "predictor_type=classifier"),
         "linear-learner": ("tumors.csv", "predictor_type=binary_classifier", "num_models=2"),
+        "ipinsights": ("logins.csv", "num_entity_vectors=20", "vector_dim=4"),
         "factorization-machines": (
             "tumors.csv",
             "predictor_type=binary_classifier",

@@ -29,6 +29,7 @@ ROWS = {
     "tsne": "iris.csv",
     "svm": "tumors-rows.csv",
     "xgboost": "tumors-rows.csv",
+    "ipinsights": "logins.csv",
 }
 TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines"}
 
