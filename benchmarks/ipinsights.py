@@ -87,7 +87,10 @@ class Net(nn.Module):
         self.further = nn.ModuleList(nn.Linear(dim, dim) for _ in range(layers - 1))
         self.layers = layers
         for weight in (self.entities.weight, self.octets.weight):
-            nn.init.normal_(weight, 0, 0.1)
+            nn.init.normal_(weight, 0, 0.03)
+        for layer in self.further:
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def addresses(self, octets: torch.Tensor) -> torch.Tensor:
         """(rows, 4) rows of the table of octets to (rows, dim)."""

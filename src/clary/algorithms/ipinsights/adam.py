@@ -20,7 +20,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int32]
 
-_CHUNK_ROWS = 1024
+_CHUNK_ROWS = 2048
 _BLOCK_STEPS = 4096
 # Of a momentum this many steps old nothing is left in single precision
 _LONG_STEPS = 512
@@ -97,6 +97,7 @@ class Weights:
 
 
 def _run(work: Callable[[slice], None], rows: int) -> None:
-    parts = (slice(start, start + _CHUNK_ROWS) for start in range(0, rows, _CHUNK_ROWS))
-    for _ in ordered_map(work, parts):
+    parts = [slice(start, start + _CHUNK_ROWS) for start in range(0, rows, _CHUNK_ROWS)]
+    # One part is not worth a thread
+    for _ in ordered_map(work, parts) if len(parts) > 1 else map(work, parts):
         pass

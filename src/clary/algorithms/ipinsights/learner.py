@@ -89,7 +89,8 @@ class Learner:
         slopes = np.zeros((len(first), self.entities.values.shape[1]), np.float32)
         self.entities.coast(entity[first], self.steps, self.pace)
         share = _Share(self, pairs, negatives, order, entity, group, slopes, total)
-        found = list(ordered_map(share.lane, _lanes(first, len(entity))))
+        lanes = _lanes(first, len(entity))
+        found = list((ordered_map if len(lanes) > 1 else map)(share.lane, lanes))
         if not found:
             return entity, slopes, np.zeros_like(self.encoder.values), np.zeros(2)
         gradient, told = found[0]
