@@ -184,3 +184,21 @@ def test_the_archive_holds_plain_arrays(tmp_path: Path) -> None:
         names = set(archive.getnames())
     assert {"entity_vectors.npy", "ip_encoder.npy"} <= {name.removeprefix("./") for name in names}
     assert load_model(outcome.model).summary()["num_entity_vectors"] == 100
+
+
+@pytest.mark.parametrize("name", ["<anonymous>", "{0}", "[x]", "%PDF", "7:1 8:2"])
+def test_an_entity_may_begin_as_another_format_does(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text(f"{name}, 192.0.2.7\n" * 50)
+    source = Source("train", str(path), content_type="text/csv")
+    settings_ = {"num_entity_vectors": "10", "vector_dim": "4", "epochs": "1"}
+    assert launch(Training("ipinsights", settings_, [source], tmp_path / "out")).model.exists()
+
+
+def test_binary_data_that_are_declared_as_csv_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train"
+    path.write_bytes(b"PAR1" + bytes(100))
+    source = Source("train", str(path), content_type="text/csv")
+    settings_ = {"num_entity_vectors": "10", "vector_dim": "4"}
+    with pytest.raises(CallerError, match="NUL byte"):
+        launch(Training("ipinsights", settings_, [source], tmp_path / "out"))
