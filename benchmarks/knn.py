@@ -184,9 +184,8 @@ _CODES = {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": 8}
 SUITE = Suite(
     "k-nearest neighbors",
     f"{_K} neighbors of {_ASKED:,} rows among {_ROWS:,}: images of digits, and the ink in blocks "
-    "of their pixels. From files in memory's cache to the file of neighbors, index and all; faiss "
-    "trains its cells and codes on all threads, Clary on one. The roof of flat search are the "
-    "products of all pairs at the speed of sgemm.",
+    "of their pixels. From files in memory's cache to the file of neighbors, index and all. The "
+    "roof of flat search are the products of all pairs at the speed of sgemm.",
     (
         _case("flat", (1, 1), peer_flat, "faiss Flat"),
         _case("flat", (1, 1), peer_scikit_learn, "scikit-learn brute"),

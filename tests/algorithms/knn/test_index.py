@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from clary import settings
+from clary.algorithms.knn.cells import centers_of
 from clary.algorithms.knn.spec import KNNHyperparameters
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
@@ -65,6 +66,27 @@ def test_more_probes_find_more_and_all_cells_find_everything() -> None:
     assert found[0] < found[1] < found[2]
     # But for a few that are equally far
     assert found[2] > 0.999
+
+
+def test_cells_far_from_zero_are_as_good_as_near_it() -> None:
+    rows, asked = many_digits(2000)
+    label = np.zeros(len(rows), np.float32)
+    found = []
+    for offset in (0, 2**14):
+        moved, sought = (np.round(part * 64) / 64 + np.float32(offset) for part in (rows, asked))
+        near = trained(Batch(moved, label), **IVF).nearest(Batch(sought), 10)[1]
+        found.append(recall(near, by_hand(moved, sought, 10)[1]))
+    assert found[1] > found[0] - 0.02
+
+
+def test_empty_cells_get_half_of_the_largest() -> None:
+    # Two different rows, and four cells to begin with
+    rows = np.repeat(np.float32([[0, 0], [9, 9]]), 30, axis=0)
+    centers = centers_of(rows, 4, 0, product=False)
+    assert centers.shape == (4, 2)
+    assert np.isfinite(centers).all()
+    distances = np.abs(rows[:, None] - centers).sum(axis=2).min(axis=1)
+    assert distances.max() < 0.2
 
 
 @pytest.mark.parametrize("metric", ["INNER_PRODUCT", "COSINE"])

@@ -12,7 +12,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from clary.algorithms.knn.nearest import Floats
+from clary.algorithms.knn.nearest import Floats, Integers
 from clary.kit.parallel import ordered_map
 
 CODES, CODE_BITS = 256, 8
@@ -20,21 +20,20 @@ CODES, CODE_BITS = 256, 8
 _ROWS_A_CODE = 256
 
 
-def learn(index: Any, rows: Floats, seed: int) -> None:
-    """Train an IndexIVFPQ, all whose settings are made, on (n, width) rows.
+def learn(index: Any, rows: Floats, places: Integers, seed: int) -> None:
+    """The codes of an IndexIVFPQ, all whose settings are made and whose cells are there.
 
-    faiss is to run on the calling thread alone.
+    rows: (n, width). places: (n,), the cell of each.
     """
-    index.train_q1(len(rows), faiss.swig_ptr(rows), False, index.metric_type)
-    some = _some(rows, seed)
-    differences = _differences(index, some).reshape(len(some), index.pq.M, index.pq.dsub)
+    some = _some(len(rows), seed)
+    differences = _differences(index, rows[some], places[some])
+    differences = differences.reshape(len(some), index.pq.M, index.pq.dsub)
 
     def learned(part: int) -> Floats:
         return _centers(np.ascontiguousarray(differences[:, part]), index.pq.cp, seed + part)
 
     tables = np.concatenate(list(ordered_map(learned, range(index.pq.M))))
     faiss.copy_array_to_vector(tables.ravel(), index.pq.centroids)
-    index.is_trained = True
     index.precompute_table()
 
 
@@ -49,16 +48,14 @@ def alone(work: Any, *arguments: Any) -> Any:
         faiss.omp_set_num_threads(before)
 
 
-def _some(rows: Floats, seed: int) -> Floats:
-    most = CODES * _ROWS_A_CODE
-    if len(rows) <= most:
-        return rows
-    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
+def _some(rows: int, seed: int) -> Integers:
+    """Which rows are learned from."""
+    chosen = np.random.default_rng(seed).permutation(rows)[: CODES * _ROWS_A_CODE]
+    return np.sort(chosen)
 
 
-def _differences(index: Any, rows: Floats) -> Floats:
+def _differences(index: Any, rows: Floats, cells: Integers) -> Floats:
     """(rows, width), from the centers of their cells."""
-    cells = np.ascontiguousarray(index.quantizer.search(rows, 1)[1].ravel())
     found = np.empty_like(rows)
     pointers = (faiss.swig_ptr(array) for array in (rows, found, cells))
     index.quantizer.compute_residual_n(len(rows), *pointers)

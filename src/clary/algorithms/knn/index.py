@@ -8,12 +8,15 @@ from typing import Any
 import faiss
 import numpy as np
 
+from clary.algorithms.knn.cells import centers_of
 from clary.algorithms.knn.codes import CODE_BITS, CODES, alone, learn
 from clary.algorithms.knn.exact import Exact
 from clary.algorithms.knn.nearest import Doubles, Floats, Integers
 from clary.algorithms.knn.spec import KNNHyperparameters
 from clary.errors import CallerError
-from clary.kit.parallel import one_thread_blas
+from clary.kit.parallel import one_thread_blas, ordered_map
+
+_CHUNK_ROWS = 1024
 
 
 def built(params: KNNHyperparameters, rows: Floats, seed: int) -> Any:
@@ -29,8 +32,8 @@ def built(params: KNNHyperparameters, rows: Floats, seed: int) -> Any:
     else:
         index = _divided(params, faiss.IndexFlat(width, metric), metric, width)
         _check_rows(params, len(rows))
-        with one_thread_blas():
-            alone(_trained, index, rows, seed)
+        _fill(index, rows, seed)
+        return index
     with one_thread_blas():
         alone(index.add, rows)
     return index
@@ -68,15 +71,28 @@ def _check_rows(params: KNNHyperparameters, rows: int) -> None:
         )
 
 
-def _trained(index: Any, rows: Floats, seed: int) -> None:
-    coded = isinstance(index, faiss.IndexIVFPQ)
-    for clustering in [index.cp, *([index.pq.cp] if coded else [])]:
-        # faiss warns of few rows a center on standard error; the log says it
-        clustering.seed, clustering.min_points_per_centroid = seed, 1
-    if coded:
-        learn(index, rows, seed)
-    else:
-        index.train(rows)
+def _fill(index: Any, rows: Floats, seed: int) -> None:
+    """Place the cells, learn codes if there are any, and put each row into its cell.
+
+    faiss would find cells by squares subtracted in float32: far from zero not the nearest.
+    """
+    product = index.metric_type == faiss.METRIC_INNER_PRODUCT
+    centers = centers_of(rows, index.nlist, seed, product=product)
+    index.quantizer.add(centers)
+    places = _cells_of(rows, Exact(centers, product=product))
+    if isinstance(index, faiss.IndexIVFPQ):
+        # faiss warns of few rows a code on standard error; the log says it
+        index.pq.cp.min_points_per_centroid = 1
+        learn(index, rows, places, seed)
+    index.is_trained = True
+    alone(index.add_core, len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(places))
+
+
+def _cells_of(rows: Floats, centers: Exact) -> Integers:
+    """(n,)"""
+    cuts = (rows[start : start + _CHUNK_ROWS] for start in range(0, len(rows), _CHUNK_ROWS))
+    found = ordered_map(lambda cut: centers.search(cut, 1)[1][:, 0], cuts)
+    return np.concatenate(list(found))
 
 
 class Searcher:
