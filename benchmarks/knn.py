@@ -177,7 +177,7 @@ def _alone(block: tuple[int, int]) -> Case:
     )
 
 
-_PRUNED = (3.0, None)
+_PRUNED = (0.8, 3.0)
 _CELLS = {"index_type": "faiss.IVFFlat"}
 _CODES = {"index_type": "faiss.IVFPQ", "faiss_index_pq_m": 8}
 
