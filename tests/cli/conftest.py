@@ -38,6 +38,7 @@ def models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "pca": ("iris.csv", "num_components=2"),
         "knn": ("tumors.csv", "k=3", "predictor_type=classifier"),
         "linear-learner": ("tumors.csv", "predictor_type=binary_classifier", "num_models=2"),
+        "randomcutforest": ("iris.csv", "num_trees=50", "num_samples_per_tree=16"),
         "ipinsights": ("logins.csv", "num_entity_vectors=20", "vector_dim=4"),
         "factorization-machines": (
             "tumors.csv",

@@ -25,6 +25,7 @@ ROWS = {
     "pca": "iris.csv",
     "knn": "tumors-rows.csv",
     "linear-learner": "tumors-rows.csv",
+    "randomcutforest": "iris.csv",
     "factorization-machines": "tumors-rows.jsonl",
     "tsne": "iris.csv",
     "svm": "tumors-rows.csv",
