@@ -34,8 +34,8 @@ def changed(values: np.ndarray, place: Any, value: float) -> np.ndarray:
 LABEL = TUMORS.labels()
 WEIGHTS = np.ones(TUMORS.rows, np.float32)
 WRONG: dict[str, tuple[Batch, dict[str, Any], str]] = {
-    "no label": (Batch(TUMORS.features), BINARY, "label: every row needs one"),
-    "two labels": (labelled(np.column_stack([LABEL, LABEL])), BINARY, "take one label a row"),
+    "no label": (Batch(TUMORS.features), BINARY, "channel train: every row needs a label"),
+    "two labels": (labelled(np.column_stack([LABEL, LABEL])), BINARY, "must have one label a row"),
     "a label of 2": (
         labelled(changed(LABEL, 299, 2)),
         BINARY,
@@ -56,7 +56,7 @@ WRONG: dict[str, tuple[Batch, dict[str, Any], str]] = {
     "negative weights": (
         Batch(TUMORS.features, LABEL, changed(WEIGHTS, 3, -1)),
         BINARY,
-        "weights: must be 0 or more",
+        "row 4, weight: must be a finite number of at least 0",
     ),
     "no weight at all": (
         Batch(TUMORS.features, LABEL, 0 * WEIGHTS),

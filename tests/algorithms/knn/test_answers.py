@@ -121,7 +121,7 @@ def test_rows_without_a_usable_label_are_refused() -> None:
     label[700] = np.nan
     with pytest.raises(CallerError, match=r"channel train, row 701, label: must be a finite"):
         trained(Batch(train.features, label), mini_batch_size=100)
-    with pytest.raises(CallerError, match="channel train: the label must be one column, got 2"):
+    with pytest.raises(CallerError, match="channel train: must have one label a row, got 2"):
         trained(Batch(train.features, np.ones((train.rows, 2), np.float32)))
     with pytest.raises(CallerError, match="channel test: every row needs a label"):
         scored(trained(train), Batch(DIGITS[1].features))

@@ -87,16 +87,16 @@ def test_a_feature_that_is_no_finite_number(value: float, sparse: bool) -> None:
 def test_rows_of_another_width() -> None:
     train, validation = halves(BINARY)
     narrow = Batch(np.ascontiguousarray(validation.dense()[:, 1:]), validation.label)
-    with pytest.raises(CallerError, match="channel validation: its rows must have 30 features"):
+    with pytest.raises(CallerError, match="channel validation: every row must have 30 features"):
         trained({"predictor_type": BINARY, **QUICK}, train, narrow)
-    with pytest.raises(CallerError, match="channel train: its rows must have 7 features"):
+    with pytest.raises(CallerError, match="channel train: every row must have 7 features"):
         trained({"predictor_type": BINARY, **QUICK, "feature_dim": 7}, train)
 
 
 def test_several_labels_where_one_is_wanted_and_the_reverse() -> None:
     one = rows(BINARY)
     several = Batch(one.features, np.column_stack([one.labels(), one.labels()]))
-    with pytest.raises(CallerError, match=r"takes one label a row.*multilabel_classifier"):
+    with pytest.raises(CallerError, match=r"one label a row.*multilabel_classifier"):
         trained({"predictor_type": BINARY, **QUICK}, several)
     with pytest.raises(CallerError, match=r"takes several labels a row.*label_size"):
         trained({"predictor_type": MULTILABEL, **QUICK}, one)
@@ -140,7 +140,10 @@ def test_a_model_of_another_shape_cannot_be_gone_on_from(tmp_path: Any) -> None:
 
 def test_weights_below_0_and_none_above() -> None:
     batch = rows(BINARY)
-    for weight, sentence in ((-1.0, "weights: must be 0 or more"), (0.0, "one at least")):
+    for weight, sentence in (
+        (-1.0, "row 1, weight: must be a finite"),
+        (0.0, "one at least"),
+    ):
         weights = np.full(batch.rows, weight, np.float32)
         with pytest.raises(CallerError, match=sentence):
             trained(

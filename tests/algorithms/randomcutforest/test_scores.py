@@ -95,7 +95,9 @@ def test_a_test_channel_of_one_class_is_remarked_on(label: int, words: str) -> N
 
 
 def test_labels_other_than_0_and_1_are_refused() -> None:
-    with pytest.raises(CallerError, match=r"must be 1 for anomalies or 0, got 3\.0"):
+    with pytest.raises(
+        CallerError, match=r"channel test, row 1, label: must be 1 for anomalies or 0, got 3\.0"
+    ):
         evaluated(trained(num_trees=50), ZEROS + 3)
 
 

@@ -96,7 +96,7 @@ def test_features_that_are_not_finite_are_refused(sparse: bool) -> None:
 def test_negative_weights_and_rows_without_any_are_refused() -> None:
     weights = np.ones(400, np.float32)
     weights[9] = -1
-    with pytest.raises(CallerError, match="row 10, weight: must be at least 0"):
+    with pytest.raises(CallerError, match="row 10, weight: must be a finite number of at least 0"):
         trained(batch_of(BINARY, weights=weights), predictor_type=BINARY)
     with pytest.raises(CallerError, match="weight above 0"):
         trained(batch_of(BINARY, weights=np.zeros(400, np.float32)), predictor_type=BINARY)

@@ -75,8 +75,8 @@ def test_an_area_under_a_curve_needs_two_classes() -> None:
     ("change", "words"),
     [
         ({"features": np.full((221, 10), np.inf, np.float32)}, "features: must be finite or miss"),
-        ({"label": None}, "label: every row needs one"),
-        ({"label": np.zeros((221, 2), np.float32)}, "must be one column, got '2 columns'"),
+        ({"label": None}, "channel train: every row needs a label"),
+        ({"label": np.zeros((221, 2), np.float32)}, "must have one label a row, got 2"),
     ],
     ids=["infinite", "unlabelled", "two labels"],
 )

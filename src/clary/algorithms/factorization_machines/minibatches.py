@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from clary.algorithms.factorization_machines.entries import entries_of
 from clary.algorithms.factorization_machines.kernels import group_by_feature
-from clary.algorithms.factorization_machines.labels import entries_of, labels_of
-from clary.codecs.batch import Batch
 from clary.data.channel import Channel
-from clary.errors import CallerError
+from clary.kit.labels import checked_labels, checked_weights
 from clary.kit.parallel import ordered_map
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -125,8 +124,8 @@ class Passes:
         before, name = 0, self._channel.name
         for batch in self._channel.batches(self._window_rows, epoch):
             features = entries_of(batch, self._width, name, before)
-            label = labels_of(batch, self._predictor_type, name, before)
-            yield Window(features, label, _weights_of(batch, name))
+            label = checked_labels(batch, self._predictor_type, name, before)
+            yield Window(features, label, checked_weights(batch, name, before))
             before += batch.rows
 
     def _all_grouped(self, cuts: list[Cut]) -> list[MiniBatch]:
@@ -160,10 +159,3 @@ class Passes:
         if self._scratch.empty():
             return np.zeros(self._width, np.int32)
         return self._scratch.get()
-
-
-def _weights_of(batch: Batch, channel: str) -> Floats | None:
-    weights = batch.weights
-    if weights is not None and not (np.isfinite(weights) & (weights >= 0)).all():
-        raise CallerError.of(f"channel {channel}, weights", "must be 0 or more")
-    return weights

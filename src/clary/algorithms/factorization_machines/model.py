@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.factorization_machines import artifact, kernels
+from clary.algorithms.factorization_machines.entries import entries_of
 from clary.algorithms.factorization_machines.figures import effects, figures_of
-from clary.algorithms.factorization_machines.labels import entries_of, labels_of
 from clary.algorithms.factorization_machines.scores import THRESHOLD, chances, scores_of, tally
 from clary.algorithms.factorization_machines.spec import (
     ALGORITHM,
@@ -22,6 +22,7 @@ from clary.algorithms.factorization_machines.spec import (
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.kit.figures import Figure
+from clary.kit.labels import checked_labels, checked_weights
 from clary.kit.model import Model, Outputs, check_width
 from clary.kit.parallel import ordered_map
 from clary.spec.algorithm import Algorithm
@@ -120,7 +121,7 @@ class FactorizationMachinesModel(Model):
         if held_out is None or not held_out.rows:
             return found
         score = np.asarray(self.predict(held_out)["score"])
-        label = labels_of(held_out, self.params.predictor_type, "held out", 0)
+        label = checked_labels(held_out, self.params.predictor_type, "held out")
         return [*figures_of(self.params.predictor_type, label, score), *found]
 
     def _scored(self, rows: _Csr, chosen: npt.NDArray[np.intp]) -> Floats:
@@ -141,8 +142,9 @@ class FactorizationMachinesModel(Model):
     def _tally(self, numbered: tuple[Batch, str, int]) -> Doubles:
         batch, name, before = numbered
         rows = Batch(entries_of(batch, self.width, name, before))
-        label = labels_of(batch, self.params.predictor_type, name, before)
-        return tally(self.params.predictor_type, label, self.margins(rows), batch.weights)
+        label = checked_labels(batch, self.params.predictor_type, name, before)
+        weights = checked_weights(batch, name, before)
+        return tally(self.params.predictor_type, label, self.margins(rows), weights)
 
 
 def _most(values: Floats) -> npt.NDArray[np.intp]:

@@ -15,6 +15,7 @@ from clary import settings
 from clary.algorithms.knn.nearest import Floats
 from clary.codecs.batch import Batch, Features
 from clary.errors import CallerError
+from clary.kit.labels import check_rows, one_label
 
 _CHUNK_NUMBERS = 1 << 22
 # The sample itself, its copy in the index, and what the search makes of it
@@ -98,16 +99,6 @@ def checked_labels(batch: Batch, channel: str, first: int) -> Floats:
     Raises:
         CallerError: there are none, several a row, or one is not a finite number.
     """
-    if batch.label is None:
-        rule = "every row needs a label and these rows have none"
-        remedy = "In CSV it is the first column, in records it is below label."
-        raise CallerError.of(f"channel {channel}", rule, remedy=remedy)
-    if batch.label.size != batch.rows:
-        rule = "the label must be one column"
-        raise CallerError.of(f"channel {channel}", rule, batch.label.shape[1])
-    labels = batch.label.reshape(-1)
-    wrong = np.flatnonzero(~np.isfinite(labels))
-    if len(wrong):
-        thing = f"channel {channel}, row {first + int(wrong[0]) + 1:,}, label"
-        raise CallerError.of(thing, "must be a finite number", float(labels[wrong[0]]))
+    labels = one_label(batch, channel)
+    check_rows(np.isfinite(labels), labels, channel, first, "must be a finite number")
     return labels

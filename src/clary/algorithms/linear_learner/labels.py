@@ -12,6 +12,7 @@ from clary.algorithms.linear_learner.spec import LinearLearnerHyperparameters
 from clary.codecs.batch import Batch
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
+from clary.kit.labels import check_labels, labels_of, one_label
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -36,17 +37,13 @@ class Labelling:
         Raises:
             CallerError: a label is none that the predictor takes; the first such is named.
         """
-        labels = labels_of(batch, self.predictor_type, channel)
+        labels = labels_for(batch, self.predictor_type, channel)
         if batch.rows and labels.ndim == 2 and labels.shape[1] != self.outputs:
             raise CallerError.of(
                 f"channel {channel}", f"its rows must have {self.outputs} labels", labels.shape[1]
             )
-        wrong = self._wrong(labels)
-        if wrong.any():
-            row = int(np.flatnonzero(wrong.reshape(batch.rows, -1).any(axis=1))[0])
-            value = float(labels[wrong].flat[0])
-            thing = f"channel {channel}, row {first + row + 1}, label"
-            raise CallerError.of(thing, *self._refusal(value))
+        classes = self.outputs if self.predictor_type == "multiclass_classifier" else None
+        check_labels(labels, self.predictor_type, channel, first, classes)
         return labels
 
     def weights(self, labels: Floats) -> Floats | None:
@@ -55,50 +52,24 @@ class Labelling:
             return None
         return self.class_weights[labels.astype(np.intp)]
 
-    def _wrong(self, labels: Floats) -> npt.NDArray[np.bool_]:
-        if self.predictor_type == "regressor":
-            return np.asarray(~np.isfinite(labels))
-        classes = self.outputs if self.predictor_type == "multiclass_classifier" else 2
-        # NaN is unequal to its floor
-        return np.asarray((np.floor(labels) != labels) | (labels < 0) | (labels >= classes))
 
-    def _refusal(self, value: float) -> tuple[str, float, str]:
-        if self.predictor_type == "regressor":
-            return "must be a finite number", value, ""
-        if self.predictor_type != "multiclass_classifier":
-            return f"must be 0 or 1 for a {self.predictor_type}", value, _FIRST_COLUMN
-        rule = f"must be a whole number from 0 to {self.outputs - 1} for num_classes {self.outputs}"
-        remedy = "Labels start at 0. " if value == self.outputs else ""
-        return rule, value, remedy + _FIRST_COLUMN
-
-
-_FIRST_COLUMN = "In CSV the label is the first column."
-
-
-def labels_of(batch: Batch, predictor_type: str, channel: str) -> Floats:
+def labels_for(batch: Batch, predictor_type: str, channel: str) -> Floats:
     """(rows,) labels, or (rows, labels) for a multilabel_classifier.
 
     Raises:
         CallerError: there are none, or several where one is wanted.
     """
-    labels = batch.labels()
-    if predictor_type == "multilabel_classifier":
-        if labels.ndim == 1 and batch.rows:
-            raise CallerError.of(
-                f"channel {channel}",
-                "a multilabel_classifier takes several labels a row",
-                1,
-                "For CSV say how many: text/csv;label_size=2.",
-            )
-        return labels.reshape(batch.rows, -1) if batch.rows else labels.reshape(0, 0)
-    if labels.size != batch.rows:
+    if predictor_type != "multilabel_classifier":
+        return one_label(batch, channel, "predictor_type=multilabel_classifier takes several.")
+    labels = labels_of(batch, channel)
+    if labels.ndim == 1 and batch.rows:
         raise CallerError.of(
             f"channel {channel}",
-            f"a {predictor_type} takes one label a row",
-            labels.shape[1],
-            "predictor_type=multilabel_classifier takes several.",
+            "a multilabel_classifier takes several labels a row",
+            1,
+            "For CSV say how many: text/csv;label_size=2.",
         )
-    return labels.reshape(-1)
+    return labels.reshape(batch.rows, -1) if batch.rows else labels.reshape(0, 0)
 
 
 def labelling_of(
@@ -110,7 +81,7 @@ def labelling_of(
         CallerError: there are too few classes, or labels that the predictor does not take.
     """
     kind = params.predictor_type
-    labels = labels_of(sample, kind, "train")
+    labels = labels_for(sample, kind, "train")
     if kind == "multilabel_classifier":
         return Labelling(kind, _highest(cluster, labels.shape[1]))
     if kind != "multiclass_classifier":

@@ -16,9 +16,10 @@ from clary.algorithms.linear_learner.labels import Labelling
 from clary.algorithms.linear_learner.scaling import Scaling
 from clary.codecs.batch import Batch, Features
 from clary.data.channel import Channel
-from clary.errors import CallerError
+from clary.kit.finite import check_finite
+from clary.kit.labels import checked_weights
 from clary.kit.parallel import ordered_map
-from clary.kit.width import widened
+from clary.kit.width import features_of
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.intp]
@@ -121,14 +122,13 @@ class Preparation:
         Raises:
             CallerError: a row does not fit, or a label is not what the predictor takes.
         """
-        check_features(batch, self.scaling.width, channel, first)
+        rows = features_of(batch, self.scaling.width, channel)
+        check_finite(rows, channel, first)
         label = self.labelling.checked(batch, channel, first)
         weights = self.labelling.weights(label)
-        if batch.weights is not None:
-            if not (np.isfinite(batch.weights) & (batch.weights >= 0)).all():
-                raise CallerError.of(f"channel {channel}, weights", "must be 0 or more")
-            weights = batch.weights if weights is None else weights * batch.weights
-        rows = widened(batch.features, self.scaling.width)
+        own = checked_weights(batch, channel, first)
+        if own is not None:
+            weights = own if weights is None else weights * own
         features = self._sparse(csr_array(rows)) if self.sparse else self._dense(rows)
         return Window(features, self.scaling.label(label), weights, self.row_bytes)
 
@@ -193,31 +193,3 @@ class Passes:
         for batch in self._channel.batches(self._window_rows, epoch):
             yield self._preparation.window(batch, self._channel.name, first)
             first += batch.rows
-
-
-def check_features(batch: Batch, width: int, channel: str, first: int) -> None:
-    """Refuse rows of another width, and NaN or infinite features.
-
-    `first` is the number of rows before these in the channel.
-    """
-    narrower = batch.is_sparse and batch.width < width
-    if batch.width != width and not narrower:
-        raise CallerError.of(
-            f"channel {channel}",
-            f"its rows must have {width} features",
-            batch.width,
-            "Check feature_dim, and that the label comes first.",
-        )
-    values = batch.features if isinstance(batch.features, np.ndarray) else batch.features.data
-    # One bad value makes the sum bad; a good sum saves looking at each
-    if not np.isfinite(values.sum(dtype=np.float64)):
-        place = int(np.flatnonzero(~np.isfinite(values))[0])
-        row, column = divmod(place, width)
-        if not isinstance(batch.features, np.ndarray):
-            row = int(np.searchsorted(batch.features.indptr, place, side="right")) - 1
-            column = int(batch.features.indices[place])
-        raise CallerError.of(
-            f"channel {channel}, row {first + row + 1}, feature {column + 1}",
-            "must be a finite number",
-            float(values.flat[place]),
-        )

@@ -14,7 +14,6 @@ from clary.algorithms.linear_learner import artifact
 from clary.algorithms.linear_learner.figures import effects, figures_of
 from clary.algorithms.linear_learner.labels import Labelling
 from clary.algorithms.linear_learner.losses import loss_of
-from clary.algorithms.linear_learner.minibatches import check_features
 from clary.algorithms.linear_learner.scores import (
     Answers,
     binary_scores,
@@ -27,8 +26,11 @@ from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.errors import CallerError
 from clary.kit.figures import Figure
+from clary.kit.finite import check_finite
+from clary.kit.labels import checked_weights
 from clary.kit.model import Model, Outputs, check_width
 from clary.kit.parallel import ordered_map
+from clary.kit.width import features_of
 from clary.spec.algorithm import Algorithm
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -222,12 +224,13 @@ class LinearLearnerModel(Model):
 
     def _answers(self, numbered: tuple[Batch, str, int]) -> Answers:
         batch, channel, first = numbered
-        check_features(batch, self.width, channel, first)
+        check_finite(features_of(batch, self.width, channel), channel, first)
         labelling = Labelling(self.params.predictor_type, self.outputs, self.class_weights)
         labels = labelling.checked(batch, channel, first)
         weights = labelling.weights(labels)
-        if batch.weights is not None:
-            weights = batch.weights if weights is None else weights * batch.weights
+        own = checked_weights(batch, channel, first)
+        if own is not None:
+            weights = own if weights is None else weights * own
         margins = self.margins(batch)
         scores = self.scored(margins)
         loss = loss_of(self.params)

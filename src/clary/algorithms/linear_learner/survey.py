@@ -11,11 +11,13 @@ from clary.algorithms.linear_learner.labels import (
     class_counts,
     labelling_of,
 )
-from clary.algorithms.linear_learner.minibatches import Preparation, check_features
+from clary.algorithms.linear_learner.minibatches import Preparation
 from clary.algorithms.linear_learner.scaling import scaling_of
 from clary.algorithms.linear_learner.spec import LOSSES, LinearLearnerHyperparameters
 from clary.codecs.batch import Batch
+from clary.kit.finite import check_finite
 from clary.kit.run import Run
+from clary.kit.width import features_of
 
 _SAMPLE_BYTES = 64 * 2**20
 _FEWEST_SAMPLED = 1000
@@ -60,7 +62,7 @@ def survey_of(run: Run[LinearLearnerHyperparameters]) -> Survey:
     width = int(run.params.feature_dim)
     if not sample.rows:  # a host may have none
         sample = Batch(np.zeros((0, width), np.float32), np.zeros(0, np.float32))
-    check_features(sample, width, "train", 0)
+    check_finite(features_of(sample, width, "train"), "train")
     run.resolved(loss=_first_if_auto(run.params))
     labelling = labelling_of(sample, run.params, run.cluster)
     labels = labelling.checked(sample, "train")

@@ -19,7 +19,7 @@ from clary.algorithms.randomcutforest.artifact import (
 from clary.algorithms.randomcutforest.figures import series, spread
 from clary.algorithms.randomcutforest.filling import Forecast, forecast, imputed
 from clary.algorithms.randomcutforest.forest import Forest
-from clary.algorithms.randomcutforest.quality import counted, remark, scores_of
+from clary.algorithms.randomcutforest.quality import counted, labels_of, remark, scores_of
 from clary.algorithms.randomcutforest.shingles import Shingles
 from clary.algorithms.randomcutforest.spec import ALGORITHM, RandomCutForestHyperparameters
 from clary.algorithms.randomcutforest.threshold import Threshold
@@ -193,10 +193,11 @@ class RandomCutForestModel(StreamModel):
         )
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
-        counts, shingles = np.zeros((2, 2)), self._new_shingles()
+        counts, shingles, before = np.zeros((2, 2)), self._new_shingles(), 0
         for batch in channel.batches(_BATCH_ROWS):
-            scores = self._scores(batch, shingles)
-            counts += counted(batch.labels(), scores > self.limit)
+            label = labels_of(batch, channel.name, before)
+            counts += counted(label, self._scores(batch, shingles) > self.limit)
+            before += batch.rows
         self._remarks = [text for text in [remark(counts)] if text]
         return scores_of(counts, self.params.eval_metrics)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clary.errors import CallerError
+from clary.codecs.batch import Batch
+from clary.kit.labels import FIRST_COLUMN, check_rows, one_label
 
 
 def scores_of(counts: npt.NDArray[np.float64], wanted: Sequence[str]) -> dict[str, float]:
@@ -29,17 +30,20 @@ def scores_of(counts: npt.NDArray[np.float64], wanted: Sequence[str]) -> dict[st
     return found
 
 
-def counted(label: npt.NDArray[np.float32], told: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """(2, 2): rows by label and by what they were told to be.
+def labels_of(batch: Batch, channel: str, before: int) -> npt.NDArray[np.float32]:
+    """(rows,) labels. before: how many rows of the channel came earlier.
 
     Raises:
-        CallerError: a label is neither 0 nor 1.
+        CallerError: there are none or several a row, or one is neither 0 nor 1.
     """
-    wrong = np.flatnonzero((label != 0) & (label != 1))
-    if len(wrong):
-        raise CallerError.of(
-            "label of channel test", "must be 1 for anomalies or 0", float(label[wrong[0]])
-        )
+    label = one_label(batch, channel)
+    right = (label == 0) | (label == 1)
+    check_rows(right, label, channel, before, "must be 1 for anomalies or 0", FIRST_COLUMN)
+    return label
+
+
+def counted(label: npt.NDArray[np.float32], told: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """(2, 2): rows by label, 0 or 1, and by what they were told to be."""
     pairs = 2 * label.astype(np.intp) + told
     return np.bincount(pairs, minlength=4).reshape(2, 2).astype(np.float64)
 

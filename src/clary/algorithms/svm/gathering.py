@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from clary.algorithms.svm.labels import check_finite, checked_labels, checked_weights
 from clary.algorithms.svm.spec import SVMHyperparameters
 from clary.codecs.batch import Batch, Features
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
+from clary.kit.finite import check_finite
+from clary.kit.labels import checked_labels, checked_weights
 from clary.kit.run import Run
 from clary.kit.width import features_of, settle_feature_dim
 
@@ -51,7 +52,7 @@ def _checked(batch: Batch, width: int, predictor_type: str) -> TrainingRows:
         return TrainingRows(np.zeros((0, width), np.float32), none, None)
     features = _indexed(features_of(batch, width, "train"))
     check_finite(features, "train")
-    label = checked_labels(batch, "train", predictor_type)
+    label = checked_labels(batch, predictor_type, "train")
     return TrainingRows(features, label, checked_weights(batch, "train"))
 
 

@@ -15,7 +15,6 @@ from clary.algorithms.svm.calibration import Calibration
 from clary.algorithms.svm.figures import figures_of
 from clary.algorithms.svm.heads import Linear
 from clary.algorithms.svm.kernels import Doubles
-from clary.algorithms.svm.labels import check_finite, checked_labels
 from clary.algorithms.svm.machine import Machine, Plain
 from clary.algorithms.svm.scores import Answers, scores_of
 from clary.algorithms.svm.spec import ALGORITHM, SVMHyperparameters
@@ -23,6 +22,8 @@ from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.errors import CallerError
 from clary.kit.figures import Figure
+from clary.kit.finite import check_finite
+from clary.kit.labels import checked_labels
 from clary.kit.model import Model, Outputs, check_width
 from clary.kit.width import features_of
 from clary.spec.algorithm import Algorithm
@@ -167,7 +168,7 @@ class SVMModel(Model):
         features = features_of(batch, self.width, channel)
         check_finite(features, channel, first)
         kind = self.params.predictor_type
-        label = checked_labels(batch, channel, kind, self.params.num_classes, first)
+        label = checked_labels(batch, kind, channel, first, self.params.num_classes)
         raw = self.machine.raw(features)
         predicted: npt.NDArray[Any] = np.zeros(batch.rows, np.intp)
         if kind != "regressor":

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from clary.algorithms.xgboost.matrices import Rows
 from clary.codecs.batch import Floats
 from clary.errors import CallerError
+from clary.kit.labels import check_rows, labels_of
 
 _REMEDY = "The label is the first column; leave out header lines and index columns."
 # Above it the gain 2^label - 1 of ndcg leaves the engine's integers
@@ -65,19 +66,18 @@ def check(rows: Rows, objective: str, num_class: int | None) -> None:
     allowed = _RANGES.get(objective, _Range(-np.inf))
     if objective.startswith("multi:"):
         allowed = _Range(0, num_class - 1 if num_class else np.inf, whole=True)
-    thing, row = f"channel {rows.channel}", 1
-    for label in (block.labels() for block in rows.blocks):
+    before = 0
+    for block in rows.blocks:
+        label = labels_of(block, rows.channel)
         intervals = label.ndim == 2 and label.shape[1] == 2 and objective == "survival:aft"
         if label.ndim == 2 and not intervals:
-            raise CallerError.of(thing, "the label must be one column", f"{label.shape[1]} columns")
+            rule = "must have one label a row"
+            raise CallerError.of(f"channel {rows.channel}", rule, label.shape[1])
         right = _are_intervals(label) if intervals else allowed.allows(label)
-        wrong = np.flatnonzero(~right)
-        if len(wrong):
-            rule = "times from low to high" if intervals else str(allowed)
-            thing = f"{thing}, row {row + int(wrong[0]):,}, label"
-            got = label[wrong[0]]
-            raise CallerError.of(thing, f"must be {rule} for {objective}", got, _REMEDY)
-        row += len(label)
+        rule = "times from low to high" if intervals else str(allowed)
+        rule = f"must be {rule} for {objective}"
+        check_rows(right, label, rows.channel, before, rule, _REMEDY)
+        before += block.rows
 
 
 def _are_intervals(label: Floats) -> npt.NDArray[np.bool_]:
