@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from clary.kit.bars import histogram
 from clary.kit.figures import Bars, Figure, Heatmap, Lines, Points
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -16,7 +17,7 @@ _MOST_CLASSES = 40
 _MOST_CURVES = 10
 _MOST_POINTS = 1000
 _MOST_CORNERS = 250
-_BINS, _MANY = 30, 1000
+_MANY = 1000
 
 
 def confusion(label: Array, predicted: Array, classes: int, names: Sequence[str] = ()) -> Heatmap:
@@ -136,14 +137,11 @@ def _spread(residual: Array) -> Bars:
     root = float(np.sqrt(np.mean(residual**2)))
     many = len(residual) >= _MANY
     low, high = np.quantile(residual, [0.005, 0.995] if many else [0.0, 1.0])
-    counts, edges = np.histogram(residual, _BINS, (low, high))
-    return Bars(
+    return histogram(
         "Spread of the residuals",
-        [f"{edge:.3g}" for edge in edges[:-1]],
-        counts.tolist(),
+        residual,
         "true − predicted",
-        "rows",
-        edges=edges.tolist(),
+        span=(float(low), float(high)),
         caption=f"The root of their mean square is {root:.4g}."
         + (" The hundredth farthest out is left out." if many else ""),
     )

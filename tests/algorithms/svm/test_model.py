@@ -145,3 +145,17 @@ def test_reports_show_figures_of_held_out_rows(told: dict[str, Any]) -> None:
     titles = [one.title for one in trained(batch, **told).figures(batch)]
     wanted = "Residuals" if told["predictor_type"] == NUMBER else "Confusion matrix"
     assert wanted in titles
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [(True, {"Calibration", "Spread of the probabilities"}), (False, set())],
+)
+def test_probabilities_are_shown_with_how_far_they_hold(probability: bool, shown: set[str]) -> None:
+    batch = batch_of(BINARY)
+    titles = {
+        one.title
+        for one in trained(batch, predictor_type=BINARY, probability=probability).figures(batch)
+    }
+    assert titles & {"Calibration", "Spread of the probabilities"} == shown
+    assert ("Distances to the border" in titles) is not probability

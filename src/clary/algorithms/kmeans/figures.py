@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from clary.codecs.batch import Batch, Floats
+from clary.kit.bars import histogram
 from clary.kit.figures import Bars, Heatmap, Pin, Points
 from clary.kit.parallel import one_thread_blas
 from clary.kit.width import widened
@@ -17,7 +17,6 @@ from clary.kit.width import widened
 Array: TypeAlias = npt.NDArray[Any]
 
 _MOST_BARS, _MOST_FEATURES, _MOST_POINTS, _MOST_PINS = 40, 40, 1000, 60
-_BINS = 20
 
 
 def cluster_sizes(sizes: Array) -> Bars:
@@ -36,14 +35,10 @@ def cluster_sizes(sizes: Array) -> Bars:
 
 def distances(found: Array) -> Bars:
     """How far rows are from their centers."""
-    counts, edges = np.histogram(found.astype(np.float64), _BINS)
-    return Bars(
+    return histogram(
         "Distances to the nearest center",
-        [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)],
-        _numbers(counts),
+        found,
         "distance",
-        "rows",
-        edges=_numbers(edges),
         caption=f"Median {np.median(found):.4g}, largest {found.max():.4g}. "
         "Rows far out are like none of the centers.",
     )

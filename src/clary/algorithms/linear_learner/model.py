@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.linear_learner import artifact
-from clary.algorithms.linear_learner.figures import effects, figures_of
+from clary.algorithms.linear_learner.figures import figures_of
 from clary.algorithms.linear_learner.labels import Labelling
 from clary.algorithms.linear_learner.losses import loss_of
 from clary.algorithms.linear_learner.scores import (
@@ -25,6 +25,7 @@ from clary.algorithms.linear_learner.spec import ALGORITHM, LOSSES, LinearLearne
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.errors import CallerError
+from clary.kit.bars import effects
 from clary.kit.figures import Figure
 from clary.kit.finite import check_finite
 from clary.kit.labels import checked_weights

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.randomcutforest.trees import Doubles, Floats
-from clary.kit.figures import Bars, Figure, Lines
+from clary.kit.bars import histogram
+from clary.kit.figures import Figure, Lines
 
 _MOST_POINTS = 1500
-_BINS = 40
 # Enough for a direction to look along, and quick with ten thousand features
 _DIRECTION_ROWS = 300
 
@@ -40,7 +40,6 @@ def series(rows: Floats, scores: Doubles, limit: float) -> list[Figure]:
 
 def spread(scores: Doubles, limit: float, label: npt.NDArray[np.float32] | None) -> Figure:
     """A histogram of the scores."""
-    counts, edges = np.histogram(scores, _BINS)
     caption = f"Scores above {limit:.4g} are anomalous."
     if label is not None and label.ndim == 1 and 0 < (label == 1).sum() < len(label):
         odd = label == 1
@@ -48,15 +47,7 @@ def spread(scores: Doubles, limit: float, label: npt.NDArray[np.float32] | None)
             f" Anomalies (label 1) have {np.median(scores[odd]):.3g} in the median, other rows "
             f"{np.median(scores[~odd]):.3g}."
         )
-    return Bars(
-        "Spread of the scores",
-        [f"{edge:.3g}" for edge in edges[:-1]],
-        counts.tolist(),
-        "score",
-        "rows",
-        edges=edges.tolist(),
-        caption=caption,
-    )
+    return histogram("Spread of the scores", scores, "score", caption=caption)
 
 
 def _one_number(rows: Floats) -> tuple[Doubles, str]:

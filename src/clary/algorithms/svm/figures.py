@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clary.algorithms.svm.heads import Linear
-from clary.algorithms.svm.kernels import Doubles
 from clary.algorithms.svm.scores import Answers
 from clary.codecs.batch import Batch
+from clary.kit.bars import effects, histogram
+from clary.kit.calibration import calibration, spread
 from clary.kit.figures import Bars, Figure
 from clary.kit.quality import class_rankings, confusion, ranking, regression
 
 if TYPE_CHECKING:
     from clary.algorithms.svm.model import SVMModel
 
-_BINS, _MOST_BARS = 30, 20
+_MOST_BARS = 20
 
 
 def figures_of(model: SVMModel, rows: Batch | None, answers: Answers | None) -> list[Figure]:
@@ -29,8 +30,7 @@ def figures_of(model: SVMModel, rows: Batch | None, answers: Answers | None) -> 
     head = model.machine.head
     if rows is None or not isinstance(head, Linear) or len(head.weights) > 1:
         return found
-    return [*found, _effects(head.weights[0], rows)] if model.is_straight else found
-    return found
+    return [*found, effects(head.weights[0], rows)] if model.is_straight else found
 
 
 def _quality(model: SVMModel, answers: Answers) -> list[Figure]:
@@ -39,23 +39,15 @@ def _quality(model: SVMModel, answers: Answers) -> list[Figure]:
     told = [confusion(answers.label, answers.predicted, model.classes)]
     if model.classes > 2:
         return [*told, *class_rankings(answers.label, answers.score)]
-    return [*told, *ranking(answers.label > 0, answers.score), _spread(model, answers)]
+    return [*told, *ranking(answers.label > 0, answers.score), *_scores(model, answers)]
 
 
-def _spread(model: SVMModel, answers: Answers) -> Bars:
-    counts, edges = np.histogram(answers.score, _BINS)
-    calibrated = model.calibration is not None
-    return Bars(
-        "Spread of the probabilities" if calibrated else "Distances to the border",
-        [f"{edge:.3g}" for edge in edges[:-1]],
-        counts.tolist(),
-        "score",
-        "rows",
-        edges=edges.tolist(),
-        caption="Probabilities of label 1."
-        if calibrated
-        else "Rows above 0 are labelled 1; between -1 and 1 they lie within the margin.",
-    )
+def _scores(model: SVMModel, answers: Answers) -> list[Figure]:
+    if model.calibration is None:
+        caption = "Rows above 0 are labelled 1; between -1 and 1 they lie within the margin."
+        return [histogram("Distances to the border", answers.score, "score", caption=caption)]
+    told = spread(answers.score, "Probabilities of label 1.", "Spread of the probabilities")
+    return [told, *calibration(answers.label, answers.score)]
 
 
 def _support(counts: tuple[int, ...]) -> Bars:
@@ -69,21 +61,4 @@ def _support(counts: tuple[int, ...]) -> Bars:
         "support vectors",
         caption=f"{sum(counts):,} rows of train hold the borders."
         + (f" The {left_out} classes with the fewest are left out." if left_out else ""),
-    )
-
-
-def _effects(weights: Doubles, rows: Batch) -> Bars:
-    features = rows.features.astype(np.float64)
-    means = np.asarray(features.mean(axis=0)).ravel()
-    squares = np.asarray((features * features).mean(axis=0)).ravel()
-    moves = weights[: len(means)] * np.sqrt(np.maximum(squares - means**2, 0))
-    order = np.argsort(-np.abs(moves), kind="stable")[:_MOST_BARS]
-    return Bars(
-        "Features that count most",
-        [f"feature {one}" for one in order],
-        [float(one) for one in moves[order]],
-        "weight × deviation",
-        horizontal=True,
-        caption="How far the score moves when the feature grows by one standard deviation. "
-        "Feature 0 is the first column after the label.",
     )
