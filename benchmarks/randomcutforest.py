@@ -89,7 +89,9 @@ def _theirs(folder: Path) -> krcf.RandomCutForest:
 @cache
 def _isolation(folder: Path) -> IsolationForest:
     rows, _ = _read(folder)
-    return IsolationForest(n_estimators=_TREES, max_samples=_SAMPLES, random_state=0, n_jobs=-1).fit(rows)
+    return IsolationForest(
+        n_estimators=_TREES, max_samples=_SAMPLES, random_state=0, n_jobs=-1
+    ).fit(rows)
 
 
 def _scored(find: Callable[[Path], Callable[[Rows], Any]], folder: Path) -> dict[str, float]:
