@@ -127,7 +127,7 @@ def test_weights_start_as_the_init_hyperparameters_say() -> None:
 
 def test_feature_dim_must_be_that_of_the_rows() -> None:
     assert binary(feature_dim=30).width == 30
-    with pytest.raises(CallerError, match="must have 29 features .*got 30"):
+    with pytest.raises(CallerError, match=r"must have 29 features .*got 30"):
         binary(feature_dim=29)
 
 
