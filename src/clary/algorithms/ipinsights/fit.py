@@ -14,12 +14,12 @@ parameters.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
 
+from clary import settings
 from clary.algorithms.ipinsights import checkpoint
 from clary.algorithms.ipinsights.adam import Pace, Weights
 from clary.algorithms.ipinsights.encoder import Encoder
@@ -92,14 +92,14 @@ def _begun(run: IPInsightsRun, seed: int) -> Learner:
 
 
 def _check_room(params: IPInsightsHyperparameters) -> None:
-    """The table of entities and Adam's two moments of it fit the machine's memory."""
+    """The table of entities and Adam's two moments of it fit the memory that a job may take."""
     needed = 3 * 4 * params.num_entity_vectors * params.vector_dim
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    present = settings.job_memory_bytes()
     if needed > present:
         raise CallerError.of(
             "num_entity_vectors x vector_dim",
-            f"must be at most {present // 12:,}, as training takes 12 bytes each and this machine "
-            f"has {present / 2**30:.1f} GiB",
+            f"must be at most {present // 12:,}, as training takes 12 bytes each and there "
+            f"are {present / 2**30:.1f} GiB",
             params.num_entity_vectors * params.vector_dim,
         )
 
