@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clary.algorithms.svm import artifact
 from clary.algorithms.svm.artifact import Parts
 from clary.algorithms.svm.calibration import Calibration
-from clary.algorithms.svm.figures import figures_of
+from clary.algorithms.svm.figures import quality, support
 from clary.algorithms.svm.heads import Linear
 from clary.algorithms.svm.kernels import Doubles
 from clary.algorithms.svm.machine import Machine, Plain
@@ -21,6 +21,7 @@ from clary.algorithms.svm.spec import ALGORITHM, SVMHyperparameters
 from clary.codecs.batch import Batch
 from clary.data.channel import Channel
 from clary.errors import CallerError
+from clary.kit.bars import effects
 from clary.kit.figures import Figure
 from clary.kit.finite import check_finite
 from clary.kit.labels import checked_labels
@@ -134,10 +135,16 @@ class SVMModel(Model):
         return {**told, "probability": self.calibration is not None}
 
     def figures(self, held_out: Batch | None) -> list[Figure]:
-        answers = None
+        found: list[Figure] = []
         if held_out is not None and held_out.label is not None:
             answers = self._answered(held_out, "held out", 0)
-        return figures_of(self, held_out, answers)
+            found += quality(self.classes, answers, calibrated=self.calibration is not None)
+        if self.support_counts and self.classes > 1:
+            found.append(support(self.support_counts))
+        head = self.machine.head
+        if held_out is None or not self.is_straight or not isinstance(head, Linear):
+            return found
+        return [*found, *(effects(one, held_out) for one in head.weights if self.classes < 3)]
 
     def _coefficients(self, head: Linear) -> dict[str, Any]:
         told: dict[str, Any] = {"bias": head.bias.tolist()}
