@@ -172,7 +172,7 @@ def _alone(block: tuple[int, int]) -> Case:
         "faiss Flat",
         amount=1,
         unit="rows",
-        floor=0.001,
+        goal=0.001,
         measure="seconds",
     )
 
