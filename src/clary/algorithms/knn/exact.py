@@ -16,7 +16,10 @@ from clary.algorithms.knn.nearest import Doubles, Floats, Integers, multiply, se
 from clary.algorithms.knn.tree import Tree, planted, search
 from clary.errors import CallerError
 
-_BLOCK_ROWS, _QUERIES = 2048, 256
+# So many products stay in the cache until they are sifted
+_PRODUCTS, _QUERIES = 1 << 18, 512
+# How many rows tell where the rows are
+_CENTERED = 4096
 # How many rows are tried on the tree, and of how few or wide ones there is none
 _TRIED, _FEWEST_ROWS, _WIDEST = 64, 512, 128
 # Shares of the rows that the tree may look at and be quicker than products, as measured: for many
@@ -84,7 +87,8 @@ class Exact:
                 np.zeros(len(rows), np.float32),
                 longest,
             )
-        center = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        some = rows[:: max(1, len(rows) // _CENTERED)]
+        center = some.mean(axis=0, dtype=np.float64).astype(np.float32)
         near: Floats = rows - center
         return center, near, ((1 - self._slack) * squared_lengths(near)).astype(np.float32), 0.0
 
@@ -115,8 +119,9 @@ class Exact:
             asked = queries[some]
             seen: Floats = asked - center
             lengths = self._lengths(seen, longest)
-            for first in range(0, len(near), _BLOCK_ROWS):
-                block = slice(first, first + _BLOCK_ROWS)
+            step = _PRODUCTS // len(asked)
+            for first in range(0, len(near), step):
+                block = slice(first, first + step)
                 products = _products(seen, near[block])
                 factor = 1.0 if self._product else 2.0
                 sift(
