@@ -18,8 +18,9 @@ from clary.errors import CallerError
 
 # So many products stay in the cache until they are sifted
 _PRODUCTS, _QUERIES = 1 << 18, 512
-# How many rows tell where the rows are
-_CENTERED = 4096
+# How many rows tell where the rows are, and what makes that far from 0: the square of the distance
+# over their variance, by which rounding grows
+_CENTERED, _FAR = 4096, 8.0
 # How many rows are tried on the tree, and of how few or wide ones there is none
 _TRIED, _FEWEST_ROWS, _WIDEST = 64, 512, 128
 # Shares of the rows that the tree may look at and be quicker than products, as measured: for many
@@ -87,9 +88,13 @@ class Exact:
                 np.zeros(len(rows), np.float32),
                 longest,
             )
-        some = rows[:: max(1, len(rows) // _CENTERED)]
-        center = some.mean(axis=0, dtype=np.float64).astype(np.float32)
-        near: Floats = rows - center
+        some = rows[:: max(1, len(rows) // _CENTERED)].astype(np.float64)
+        middle = some.mean(axis=0)
+        if middle @ middle <= _FAR * np.square(some - middle).sum() / max(1, len(some)):
+            # Near enough to 0: no copy of the rows is needed
+            middle = np.zeros_like(middle)
+        center = middle.astype(np.float32)
+        near: Floats = rows - center if center.any() else rows
         return center, near, ((1 - self._slack) * squared_lengths(near)).astype(np.float32), 0.0
 
     @property
