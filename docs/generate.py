@@ -1,6 +1,6 @@
 """Fills the generated parts of the documentation and lays the site out.
 
-In the tree: the tables in the algorithms' READMEs and on the page of images, between
+In the tree: the tables in the algorithms' READMEs and on the pages of images and serving, between
 `<!-- generated: NAME -->` and `<!-- end -->`, and the stub that editors read. In `build/docs`: the
 pages of the site, with links as they are there.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 from compatibility import is_of_this_model, missing_table, model_version, operation_tables
 from image_tables import account_table, model_table, repository_table
 from references import command_reference, performance, python_reference
+from serving_tables import answer_table, request_table
 
 from clary.algorithms import CATALOGUE, declaration
 from clary.sdk.stub import stub_text
@@ -38,6 +39,7 @@ _IMAGE_TABLES = {
     "models": model_table,
     "accounts": account_table,
 }
+_SERVING_TABLES = {"requests": request_table, "answers": answer_table}
 _COMPATIBILITY = ROOT / "docs" / "compatibility.md"
 _SERVER_TABLES = {
     "model": model_version,
@@ -99,6 +101,8 @@ def _in_the_tree() -> Iterator[tuple[Path, str]]:
         yield readme, filled(readme.read_text(), _tables_of(declaration(name)))
     images = ROOT / "docs" / "image-uris.md"
     yield images, filled(images.read_text(), _IMAGE_TABLES)
+    serving = ROOT / "docs" / "serving.md"
+    yield serving, filled(serving.read_text(), _SERVING_TABLES)
     yield _COMPATIBILITY, filled(_COMPATIBILITY.read_text(), _SERVER_TABLES)
 
 

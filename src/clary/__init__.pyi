@@ -217,6 +217,30 @@ class KNN(_KNN):
         seed: int = 0,
     ) -> None: ...
 
+class RandomCutForest(_RandomCutForest):
+    """Random Cut Forest (RCF). Finds rows that are unlike the others, in tables and in series, and can follow a stream.
+
+    Args:
+        feature_dim: Number of input features. Read from the data when left out.
+        eval_metrics: Scores on a labelled test channel; precision_recall_fscore is precision, recall and F1, of anomalies and of normal rows.
+        num_samples_per_tree: Training rows given to each tree; 1 divided by it is best near the share of anomalies.
+        num_trees: Trees in the forest.
+        shingle_size: Rows in succession that are scored together as one point of a series; 1 scores each row alone. Beyond SageMaker.
+        time_decay: By this much a row's chance to stay in the sample falls, relative, with each row after it; 0 keeps rows of all ages alike. Beyond SageMaker.
+    """
+
+    def __init__(
+        self,
+        *,
+        feature_dim: int | None = None,
+        eval_metrics: Sequence[Any] = ('accuracy', 'precision_recall_fscore'),
+        num_samples_per_tree: int = 256,
+        num_trees: int = 100,
+        shingle_size: int = 1,
+        time_decay: float = 0.0,
+        seed: int = 0,
+    ) -> None: ...
+
 class IPInsights(_IPInsights):
     """IP Insights. Learns which addresses go with which entities, to tell an unusual pair.
 
@@ -370,30 +394,6 @@ class SVM(_SVM):
         penalty: Literal['l1', 'l2'] = 'l2',
         kernel_approximation: Literal['auto', 'none', 'nystroem', 'random_features'] = 'auto',
         num_components: int | Literal['auto'] = 'auto',
-        seed: int = 0,
-    ) -> None: ...
-
-class RandomCutForest(_RandomCutForest):
-    """Random Cut Forest (RCF). Finds rows that are unlike the others, in tables and in series, and can follow a stream.
-
-    Args:
-        feature_dim: Number of input features. Read from the data when left out.
-        eval_metrics: Scores on a labelled test channel; precision_recall_fscore is precision, recall and F1, of anomalies and of normal rows.
-        num_samples_per_tree: Training rows given to each tree; 1 divided by it is best near the share of anomalies.
-        num_trees: Trees in the forest.
-        shingle_size: Rows in succession that are scored together as one point of a series; 1 scores each row alone. Beyond SageMaker.
-        time_decay: By this much a row's chance to stay in the sample falls, relative, with each row after it; 0 keeps rows of all ages alike. Beyond SageMaker.
-    """
-
-    def __init__(
-        self,
-        *,
-        feature_dim: int | None = None,
-        eval_metrics: Sequence[Any] = ('accuracy', 'precision_recall_fscore'),
-        num_samples_per_tree: int = 256,
-        num_trees: int = 100,
-        shingle_size: int = 1,
-        time_decay: float = 0.0,
         seed: int = 0,
     ) -> None: ...
 

@@ -22,10 +22,10 @@ CATALOGUE = {
     "kmeans": "clary.algorithms.kmeans.spec:ALGORITHM",
     "pca": "clary.algorithms.pca.spec:ALGORITHM",
     "knn": "clary.algorithms.knn.spec:ALGORITHM",
+    "randomcutforest": "clary.algorithms.randomcutforest.spec:ALGORITHM",
     "ipinsights": "clary.algorithms.ipinsights.spec:ALGORITHM",
     "factorization-machines": "clary.algorithms.factorization_machines.spec:ALGORITHM",
     "svm": "clary.algorithms.svm.spec:ALGORITHM",
-    "randomcutforest": "clary.algorithms.randomcutforest.spec:ALGORITHM",
     "tsne": "clary.algorithms.tsne.spec:ALGORITHM",
     "xgboost": "clary.algorithms.xgboost.spec:ALGORITHM",
 }

@@ -7,19 +7,17 @@ the IPv4 address.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clary.kernels import kernel
+
 MALFORMED, IPV4, IPV6 = 0, 4, 6
 
-# The kit has a decorator for this, and is above
-_compiled: Callable[[Callable[..., Any]], Any] = numba.njit(cache=True, nogil=True)
 _DOT, _COLON, _ZERO, _NINE = 46, 58, 48, 57
 _MAPPED = 0xFFFF
 
@@ -60,7 +58,7 @@ def buffers(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int3
     return np.frombuffer(data or b"", np.uint8), starts
 
 
-@_compiled
+@kernel
 def _parse(data: Any, starts: Any, family: Any, high: Any, low: Any) -> None:
     for row in range(len(family)):
         start, stop = starts[row], starts[row + 1]
@@ -76,7 +74,7 @@ def _parse(data: Any, starts: Any, family: Any, high: Any, low: Any) -> None:
                     low[row] &= np.uint64(0xFFFFFFFF)
 
 
-@_compiled
+@kernel
 def _four(data: Any, start: int, stop: int) -> int:
     """The number that four decimal numbers with dots between them are, or -1."""
     value, octet, digits, dots = 0, 0, 0, 0
@@ -95,7 +93,7 @@ def _four(data: Any, start: int, stop: int) -> int:
     return value * 256 + octet if dots == 3 and digits else -1
 
 
-@_compiled
+@kernel
 def _six(data: Any, start: int, stop: int) -> tuple[bool, Any, Any]:
     """Whether a text is an IPv6 address, and its halves."""
     none = (False, np.uint64(0), np.uint64(0))
@@ -133,7 +131,7 @@ def _six(data: Any, start: int, stop: int) -> tuple[bool, Any, Any]:
     return True, *_halves(groups, count, gap)
 
 
-@_compiled
+@kernel
 def _halves(groups: Any, count: int, gap: int) -> tuple[Any, Any]:
     """Eight groups of 16 bits as two numbers; zeros stand in the gap."""
     halves = np.zeros(2, np.uint64)
@@ -143,7 +141,7 @@ def _halves(groups: Any, count: int, gap: int) -> tuple[Any, Any]:
     return halves[0], halves[1]
 
 
-@_compiled
+@kernel
 def _hex(char: int) -> int:
     """The value of a hexadecimal digit, or -1."""
     if _ZERO <= char <= _NINE:

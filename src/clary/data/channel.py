@@ -43,6 +43,13 @@ class Channel(ABC):
             self.rows_read += batch.rows
             yield batch
 
+    def numbered(self, rows: int, epoch: int = 0) -> Iterator[tuple[Batch, int]]:
+        """As `batches`, each with the number of rows before it."""
+        before = 0
+        for batch in self.batches(rows, epoch):
+            yield batch, before
+            before += batch.rows
+
     def read(self) -> Batch:
         """All rows of the first epoch as one batch; of width 0 if there are none."""
         everything = _joined(list(self._epoch(0)))

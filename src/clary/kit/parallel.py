@@ -7,7 +7,7 @@ each chunk runs on one thread with one-thread BLAS, and results are handed back 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -34,6 +34,14 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             yield from map(work, items)
         else:
             yield from _pooled(work, items, threads)
+
+
+def spread(work: Callable[[T], R], items: Sequence[T]) -> Iterable[R]:
+    """`ordered_map`; what is one item only, as a usual request, is not worth threads.
+
+    For work whose bits BLAS has no part in: of one item it would have all its threads.
+    """
+    return map(work, items) if len(items) < 2 else ordered_map(work, items)
 
 
 @contextmanager

@@ -12,10 +12,6 @@ from clary.sdk.estimator import Estimator
 class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):  # type: ignore[misc]
     """Gives rows other features, always in float32."""
 
-    @property
-    def _n_features_out(self) -> int:
-        raise NotImplementedError
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 from sklearn.svm import SVC, LinearSVC
 
-from clary.algorithms.svm.calibration import coupled, platt, sigmoid
+from clary.algorithms.svm.calibration import coupled, platt
 from clary.algorithms.svm.fit import fit
 from clary.algorithms.svm.heads import OneVsOne, pairs_of
 from clary.codecs.batch import Batch
@@ -84,7 +85,7 @@ def test_a_class_of_one_row_does_not_hinder_calibration() -> None:
 def test_the_sigmoid_has_the_greatest_likelihood() -> None:
     draw = np.random.default_rng(0)
     decisions = draw.normal(size=300)
-    positive = draw.uniform(size=300) < sigmoid(2 * decisions - 1)
+    positive = draw.uniform(size=300) < expit(2 * decisions - 1)
     found = platt(decisions, positive)
     above, below = positive.sum(), (~positive).sum()
     wanted = np.where(positive, (above + 1) / (above + 2), 1 / (below + 2))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.factorization_machines.prefetch import prefetch
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.int32]

@@ -121,12 +121,11 @@ class Passes:
         self._only = only
 
     def _read(self, epoch: int) -> Iterator[Window]:
-        before, name = 0, self._channel.name
-        for batch in self._channel.batches(self._window_rows, epoch):
+        name = self._channel.name
+        for batch, before in self._channel.numbered(self._window_rows, epoch):
             features = entries_of(batch, self._width, name, before)
             label = checked_labels(batch, self._predictor_type, name, before)
             yield Window(features, label, checked_weights(batch, name, before))
-            before += batch.rows
 
     def _all_grouped(self, cuts: list[Cut]) -> list[MiniBatch]:
         return [self._grouped(cut) for cut in cuts]

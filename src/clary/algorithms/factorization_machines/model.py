@@ -134,10 +134,8 @@ class FactorizationMachinesModel(Model):
 
     def _numbered(self, channel: Channel) -> Iterator[tuple[Batch, str, int]]:
         """Batches with the channel's name and the number of rows before them."""
-        before = 0
-        for batch in channel.batches(_EVALUATED_ROWS):
+        for batch, before in channel.numbered(_EVALUATED_ROWS):
             yield batch, channel.name, before
-            before += batch.rows
 
     def _tally(self, numbered: tuple[Batch, str, int]) -> Doubles:
         batch, name, before = numbered

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 _LINE = 16
 _FOR_WRITING, _KEPT_LONG, _DATA = 1, 3, 1

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clary.codecs.addresses import buffers
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 _P1 = np.uint64(0x9E3779B185EBCA87)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
-from clary.kit.kernels import kernel
+from clary.kernels import kernel, rough_kernel
 
 IPV4_ROWS, IPV6_ROWS = 4 * 256, 16 * 256
 BETA_1, BETA_2 = 0.9, 0.999
@@ -128,7 +127,7 @@ def score(table: Any, rows: Any, vectors: Any, found: Any) -> None:
         found[pair] = _dot(table[rows[pair]], vectors[pair])
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})  # type: ignore[untyped-decorator]
+@rough_kernel
 def _dot(left: Any, right: Any) -> Any:
     """The sum of products, in the order that suits the machine's vector registers."""
     total = np.float32(0)

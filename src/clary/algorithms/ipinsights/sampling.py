@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from clary.algorithms.ipinsights.pairs import Integers, Pairs
 from clary.codecs.addresses import Addresses
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

@@ -17,7 +17,7 @@ from clary.algorithms.knn.index import built
 from clary.algorithms.knn.model import KNNModel, unit_rows
 from clary.algorithms.knn.nearest import Floats
 from clary.algorithms.knn.reduction import Reduction
-from clary.algorithms.knn.sample import Reservoir, checked_labels, dense
+from clary.algorithms.knn.sample import Reservoir, dense, finite_labels
 from clary.algorithms.knn.spec import KNNHyperparameters
 from clary.errors import CallerError
 from clary.kit.parallel import one_thread_blas
@@ -102,16 +102,16 @@ def _sampled(
 def _read(run: KNNRun, width: int, reservoir: Reservoir) -> None:
     """Pass this host's rows by; of rows that every host reads, each takes those of its turn."""
     cluster, started, seen = run.cluster, time.perf_counter(), 0
-    for batch in run.train.batches(run.params.mini_batch_size):
+    for batch, before in run.train.numbered(run.params.mini_batch_size):
         features = features_of(batch, width, run.train.name)
-        labels = checked_labels(batch, run.train.name, seen)
+        labels = finite_labels(batch, run.train.name, before)
         mine = slice(None)
         if not run.train.sharded:
-            mine = slice((cluster.rank - seen) % cluster.size, None, cluster.size)
-        if batch.weights is not None and not seen:
+            mine = slice((cluster.rank - before) % cluster.size, None, cluster.size)
+        if batch.weights is not None and not before:
             run.log("weights of rows: no effect, all neighbors count the same")
         reservoir.add(features[mine], labels[mine])
-        seen += batch.rows
+        seen = before + batch.rows
         if run.stop:
             run.log(f"stopped after {seen} rows; the sample is of these")
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +16,7 @@ from clary.algorithms.knn.figures import figures_of
 from clary.algorithms.knn.index import Searcher
 from clary.algorithms.knn.nearest import Doubles, Floats
 from clary.algorithms.knn.reduction import Reduction
-from clary.algorithms.knn.sample import checked_labels, dense
+from clary.algorithms.knn.sample import dense, finite_labels
 from clary.algorithms.knn.spec import ALGORITHM, KNNHyperparameters
 from clary.algorithms.knn.votes import Scores, answered, shares
 from clary.codecs.batch import Batch, Features
@@ -24,7 +24,7 @@ from clary.data.channel import Channel
 from clary.errors import CallerError
 from clary.kit.figures import Figure
 from clary.kit.model import Model, Outputs, check_width
-from clary.kit.parallel import ordered_map
+from clary.kit.parallel import spread
 from clary.kit.width import widened
 from clary.spec.algorithm import Algorithm
 
@@ -103,9 +103,8 @@ class KNNModel(Model):
         shares = settings.threads() if batch.rows * self.searcher.rows > _MANY_PAIRS else 1
         some = max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // self.width, -(-batch.rows // shares)))
         cuts = [features[start : start + some] for start in range(0, batch.rows, some)]
-        over: Any = map if len(cuts) == 1 else ordered_map
         none = (np.zeros((0, k), np.float32), np.zeros((0, k), np.int64))
-        parts: Iterable[Any] = over(lambda cut: self._found(cut, k), cuts)
+        parts = spread(lambda cut: self._found(cut, k), cuts)
         distances, places = zip(none, *parts, strict=True)
         return np.concatenate(distances), np.concatenate(places)
 
@@ -115,8 +114,8 @@ class KNNModel(Model):
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
         scores = Scores(self.params.predictor_type)
-        for batch in channel.batches(max(self.params.mini_batch_size, _CHUNK_ROWS)):
-            labels = checked_labels(batch, channel.name, scores.rows)
+        for batch, before in channel.numbered(max(self.params.mini_batch_size, _CHUNK_ROWS)):
+            labels = finite_labels(batch, channel.name, before)
             scores.add(labels, self.predict(batch)["predicted_label"])
         return scores.metrics()
 

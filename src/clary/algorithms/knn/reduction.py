@@ -19,7 +19,7 @@ import numpy as np
 
 from clary.algorithms.knn.nearest import Doubles, Floats, Integers
 from clary.codecs.batch import Features
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 _CHUNK_NUMBERS = 1 << 22
 

@@ -93,12 +93,12 @@ def dense(features: Features) -> Floats:
     return features if isinstance(features, np.ndarray) else features.toarray()
 
 
-def checked_labels(batch: Batch, channel: str, first: int) -> Floats:
-    """(rows,) labels; `first` is the number of rows before these in the channel.
+def finite_labels(batch: Batch, channel: str, before: int) -> Floats:
+    """(rows,) labels, of which each number may be a class. before: rows earlier in the channel.
 
     Raises:
         CallerError: there are none, several a row, or one is not a finite number.
     """
     labels = one_label(batch, channel)
-    check_rows(np.isfinite(labels), labels, channel, first, "must be a finite number")
+    check_rows(np.isfinite(labels), labels, channel, before, "must be a finite number")
     return labels

@@ -20,7 +20,7 @@ from clary.algorithms.knn.nearest import (
     settle,
     squared_distance,
 )
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 _LEAF_ROWS = 64
 # More than the depth of a tree over as many rows as there can be

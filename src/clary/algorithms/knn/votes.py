@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from clary.algorithms.knn.nearest import Doubles, Floats
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 
 def answered(labels: Floats, predictor_type: str) -> Floats:

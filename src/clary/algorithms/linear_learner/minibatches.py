@@ -189,7 +189,5 @@ class Passes:
         self._only = only
 
     def _read(self, epoch: int) -> Iterator[Window]:
-        first = 0
-        for batch in self._channel.batches(self._window_rows, epoch):
-            yield self._preparation.window(batch, self._channel.name, first)
-            first += batch.rows
+        for batch, before in self._channel.numbered(self._window_rows, epoch):
+            yield self._preparation.window(batch, self._channel.name, before)

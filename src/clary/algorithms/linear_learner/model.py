@@ -218,10 +218,8 @@ class LinearLearnerModel(Model):
     def _numbered(self, channel: Channel, epoch: int) -> Iterator[tuple[Batch, str, int]]:
         """Batches with the channel's name and the number of rows before them."""
         rows = max(64, min(8192, _CHUNK_NUMBERS // (self.width + self.outputs)))
-        first = 0
-        for batch in channel.batches(rows, epoch):
-            yield batch, channel.name, first
-            first += batch.rows
+        for batch, before in channel.numbered(rows, epoch):
+            yield batch, channel.name, before
 
     def _answers(self, numbered: tuple[Batch, str, int]) -> Answers:
         batch, channel, first = numbered

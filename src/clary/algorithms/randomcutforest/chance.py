@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 Floats = npt.NDArray[np.float32]
 

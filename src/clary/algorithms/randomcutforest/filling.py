@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from clary.algorithms.randomcutforest.scoring import known_score
 from clary.algorithms.randomcutforest.trees import Doubles, Floats, Integers, Trees
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 Flags = npt.NDArray[np.bool_]
 

@@ -25,7 +25,7 @@ from clary.algorithms.randomcutforest.trees import (
 )
 from clary.algorithms.randomcutforest.updating import follow
 from clary.errors import CallerError
-from clary.kit.parallel import ordered_map
+from clary.kit.parallel import ordered_map, spread
 
 _TREES, _SAMPLES, _NODES, _POINTS = "trees.npy", "samples.npy", "nodes.npy", "points.npy"
 _TREE = np.dtype([("count", "<i4"), ("root", "<i4"), ("state", "<u8")])
@@ -167,9 +167,7 @@ class Forest:
             cut = slice(start, start + _CHUNK)
             work(self.trees, rows[cut], totals[cut])
 
-        starts = range(0, len(rows), _CHUNK)
-        # The rows of a usual request are not worth threads
-        for _ in map(chunk, starts) if len(starts) == 1 else ordered_map(chunk, starts):
+        for _ in spread(chunk, range(0, len(rows), _CHUNK)):
             pass
 
     def _is_sound(self) -> bool:

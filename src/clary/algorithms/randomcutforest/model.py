@@ -193,11 +193,10 @@ class RandomCutForestModel(StreamModel):
         )
 
     def evaluate(self, channel: Channel) -> dict[str, float]:
-        counts, shingles, before = np.zeros((2, 2)), self._new_shingles(), 0
-        for batch in channel.batches(_BATCH_ROWS):
+        counts, shingles = np.zeros((2, 2)), self._new_shingles()
+        for batch, before in channel.numbered(_BATCH_ROWS):
             label = labels_of(batch, channel.name, before)
             counts += counted(label, self._scores(batch, shingles) > self.limit)
-            before += batch.rows
         self._remarks = [text for text in [remark(counts)] if text]
         return scores_of(counts, self.params.eval_metrics)
 

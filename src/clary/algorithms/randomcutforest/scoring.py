@@ -16,7 +16,7 @@ from clary.algorithms.randomcutforest.trees import (
     Trees,
     total_side,
 )
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clary.algorithms.randomcutforest.chance import random_cut, uniform
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]

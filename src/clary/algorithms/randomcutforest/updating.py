@@ -20,7 +20,7 @@ from clary.algorithms.randomcutforest.trees import (
     mass_of,
     total_side,
 )
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 
 @kernel

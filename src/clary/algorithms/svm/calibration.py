@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from clary.algorithms.svm.heads import Head, Integers, OneVsOne
 from clary.algorithms.svm.kernels import Doubles
@@ -36,7 +37,7 @@ class Calibration:
 
     def probabilities(self, raw: Doubles, head: Head) -> Doubles:
         """(rows,) of label 1 where there is one decision, else (rows, classes)."""
-        chances = sigmoid(-(raw * self.slopes + self.offsets))
+        chances = np.asarray(expit(-(raw * self.slopes + self.offsets)))
         if raw.shape[1] == 1:
             return chances[:, 0]
         chances = np.clip(chances, _LEAST, 1 - _LEAST)
@@ -92,7 +93,7 @@ def platt(decisions: Doubles, positive: npt.NDArray[np.bool_]) -> tuple[float, f
     slope, offset = 0.0, float(np.log((below + 1) / (above + 1)))
     loss = _loss(decisions, wanted, slope, offset)
     for _ in range(_ITERATIONS):
-        chances = sigmoid(-(slope * decisions + offset))
+        chances = expit(-(slope * decisions + offset))
         errors, spread = wanted - chances, chances * (1 - chances)
         gradient = np.array([errors @ decisions, errors.sum()])
         if np.abs(gradient).max() < _GRADIENT:
@@ -138,8 +139,3 @@ def coupled(chances: Doubles, head: OneVsOne) -> Doubles:
     answer[:, classes] = 1
     solved = np.maximum(np.linalg.solve(system, answer)[:, :classes, 0], 0)
     return np.asarray(solved / solved.sum(axis=1, keepdims=True))
-
-
-def sigmoid(values: Doubles) -> Doubles:
-    """1 / (1 + exp(-value)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from clary.algorithms.svm.approximation import Landmarks, approximated, landmarks, waves
 from clary.algorithms.svm.calibration import Calibration, calibrated
-from clary.algorithms.svm.gathering import SVMRun, TrainingRows, gathered
+from clary.algorithms.svm.gathering import SVMRun, TrainingRows, training_rows
 from clary.algorithms.svm.heads import Head, Integers, Linear, OneVsOne, pairs_of
 from clary.algorithms.svm.kernel_solver import solve_kernel
 from clary.algorithms.svm.kernels import Doubles, Kernel, Rows
@@ -55,7 +55,7 @@ def fit(run: SVMRun) -> SVMModel:
 
 
 def _fitted(run: SVMRun) -> SVMModel:
-    rows = gathered(run)
+    rows = training_rows(run)
     classes = _settled(run, rows)
     scaling = _scaling(run, rows)
     scaled = scaling.of_rows(rows.features)

@@ -13,6 +13,7 @@ from clary.codecs.batch import Batch, Features
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
 from clary.kit.finite import check_finite
+from clary.kit.gathering import gathered
 from clary.kit.labels import checked_labels, checked_weights
 from clary.kit.run import Run
 from clary.kit.width import features_of, settle_feature_dim
@@ -33,7 +34,7 @@ class TrainingRows:
         return len(self.label)
 
 
-def gathered(run: SVMRun) -> TrainingRows:
+def training_rows(run: SVMRun) -> TrainingRows:
     """Every host's rows of train, in the order of the hosts, on each of them.
 
     Raises:
@@ -81,21 +82,10 @@ def _over_hosts(run: SVMRun, own: TrainingRows) -> TrainingRows:
     weighted = _anywhere(cluster, own.weights is not None)
     weights = np.ones(own.count, np.float32) if own.weights is None else own.weights
     return TrainingRows(
-        _features(cluster, own.features),
+        _indexed(gathered(cluster, own.features)),
         np.concatenate(cluster.gather(own.label)),
         np.concatenate(cluster.gather(weights)) if weighted else None,
     )
-
-
-def _features(cluster: Cluster, own: Features) -> Features:
-    if not _anywhere(cluster, not isinstance(own, np.ndarray)):
-        return np.concatenate(cluster.gather(np.asarray(own)))
-    sparse = csr_array(own)
-    lengths = np.concatenate(cluster.gather(np.diff(sparse.indptr).astype(np.int64)))
-    columns = np.concatenate(cluster.gather(sparse.indices.astype(np.int64)))
-    values = np.concatenate(cluster.gather(sparse.data))
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    return _indexed(csr_array((values, columns, ends), shape=(len(lengths), own.shape[1])))
 
 
 def _anywhere(cluster: Cluster, here: bool) -> bool:

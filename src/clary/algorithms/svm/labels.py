@@ -59,7 +59,8 @@ def class_weights(
         counts = np.bincount(labels.astype(np.intp), minlength=classes)
         return np.asarray(len(labels) / (classes * counts))
     factors = np.ones(classes)
-    for name, value in (wanted or {}).items():  # type: ignore[union-attr]
+    given = wanted if isinstance(wanted, Mapping) else {}
+    for name, value in given.items():
         number = _class_named(name)
         if not 0 <= number < classes:
             rule = f"must name classes from 0 to {classes - 1}"

@@ -78,6 +78,8 @@ class SVMModel(Model):
             CallerError: rows or labels do not fit.
         """
         parts = list(self._answers(channel))
+        if not parts:
+            raise CallerError.of(f"channel {channel.name}", "must have rows", 0)
         label, score, predicted = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("label", "score", "predicted")
@@ -164,18 +166,14 @@ class SVMModel(Model):
         return self.machine.head.scores(raw)
 
     def _answers(self, channel: Channel) -> Iterator[Answers]:
-        first = 0
-        for batch in channel.batches(_EVALUATED_ROWS):
-            yield self._answered(batch, channel.name, first)
-            first += batch.rows
-        if not first:
-            raise CallerError.of(f"channel {channel.name}", "must have rows", 0)
+        for batch, before in channel.numbered(_EVALUATED_ROWS):
+            yield self._answered(batch, channel.name, before)
 
-    def _answered(self, batch: Batch, channel: str, first: int) -> Answers:
+    def _answered(self, batch: Batch, channel: str, before: int) -> Answers:
         features = features_of(batch, self.width, channel)
-        check_finite(features, channel, first)
+        check_finite(features, channel, before)
         kind = self.params.predictor_type
-        label = checked_labels(batch, kind, channel, first, self.params.num_classes)
+        label = checked_labels(batch, kind, channel, before, self.params.num_classes)
         raw = self.machine.raw(features)
         predicted: npt.NDArray[Any] = np.zeros(batch.rows, np.intp)
         if kind != "regressor":

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from clary.algorithms.tsne.neighbors import Nearest
 from clary.algorithms.tsne.tree import Doubles
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
 
 # Neighbors that are looked at for each unit of perplexity
 _NEIGHBORS = 3

@@ -6,18 +6,16 @@ alone, in any batch and over any number of threads; BLAS cannot promise that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from clary.codecs.batch import Floats
-from clary.kit.kernels import kernel
-from clary.kit.parallel import ordered_map
+from clary.kernels import kernel
+from clary.kit.parallel import ordered_map, spread
 
-T = TypeVar("T")
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 _CHUNK_ROWS = 256
@@ -66,11 +64,6 @@ class References:
 
         chunks = spread(count, range(0, len(rows), _CHUNK_ROWS))
         return np.concatenate([np.zeros((0, places.shape[1]), np.int64), *chunks])
-
-
-def spread(work: Callable[[int], T], starts: range) -> Iterable[T]:
-    """`ordered_map` over chunks; the rows of a usual request are one, and not worth threads."""
-    return map(work, starts) if len(starts) < 2 else ordered_map(work, starts)
 
 
 def exact_neighbors(rows: Floats, count: int) -> Nearest:

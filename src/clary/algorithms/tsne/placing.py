@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from clary.algorithms.tsne.affinities import highest_perplexity, likelihoods, neighbors_for
-from clary.algorithms.tsne.neighbors import Integers, Nearest, References, spread
+from clary.algorithms.tsne.neighbors import Integers, Nearest, References
 from clary.algorithms.tsne.tree import Doubles, grown, pushed, square_apart
 from clary.codecs.batch import Floats
-from clary.kit.kernels import kernel
+from clary.kernels import kernel
+from clary.kit.parallel import spread
 
 _PERPLEXITY, _MEDIAN_OF = 5.0, 25
 _ITERATIONS, _STEP, _MOMENTUM, _ATTRACTION = 250, 0.1, 0.8, 1.5

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from clary.algorithms.tsne.neighbors import spread
 from clary.algorithms.tsne.tree import Doubles, Integers
 from clary.codecs.batch import Features, Floats
 from clary.errors import CallerError
-from clary.kit.kernels import kernel
-from clary.kit.parallel import one_thread_blas
+from clary.kernels import kernel
+from clary.kit.parallel import one_thread_blas, spread
 
 _CHUNK_ROWS, _SCATTER_ROWS = 256, 4096
 _EXTRA, _PASSES = 10, 5

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from clary.algorithms.tsne.spec import TSNEHyperparameters
 from clary.algorithms.tsne.tree import Integers
 from clary.codecs.batch import Batch, Features, Floats, concatenate
 from clary.errors import CallerError
 from clary.kit.cluster import Cluster
+from clary.kit.gathering import gathered
 from clary.kit.run import Run
 from clary.kit.width import features_of
 
@@ -106,7 +106,7 @@ def _together(cluster: Cluster, held: _Held, width: int) -> Drawn:
     numbers = mine.extras["number"] + sum(counts[: cluster.rank])
     label = _gathered_labels(cluster, mine)
     everything = Batch(
-        _gathered(cluster, mine.features),
+        gathered(cluster, mine.features),
         label,
         extras={
             "key": np.concatenate(cluster.gather(mine.extras["key"])),
@@ -132,21 +132,6 @@ def _smallest(rows: Batch, size: int) -> Batch:
 def _nothing(width: int) -> Batch:
     extras = {"key": np.zeros(0), "number": np.zeros(0, np.int64)}
     return Batch(np.zeros((0, width), np.float32), extras=extras)
-
-
-def _gathered(cluster: Cluster, features: Features) -> Features:
-    """Every host's rows; all hosts without rows count as dense."""
-    if cluster.size == 1:
-        return features
-    sparse = not isinstance(features, np.ndarray)
-    if not any(part[0] for part in cluster.gather(np.array([int(sparse)]))):
-        return np.concatenate(cluster.gather(np.asarray(features)))
-    mine = csr_array(features, dtype=np.float32)
-    lengths = np.concatenate(cluster.gather(np.diff(mine.indptr).astype(np.int64)))
-    indices = np.concatenate(cluster.gather(mine.indices.astype(np.int64)))
-    data = np.concatenate(cluster.gather(mine.data))
-    starts = np.append(0, np.cumsum(lengths))
-    return csr_array((data, indices, starts), shape=(len(lengths), mine.shape[1]))
 
 
 def _gathered_labels(cluster: Cluster, mine: Batch) -> Floats | None:

@@ -16,10 +16,10 @@ ESTIMATORS = {
     "kmeans": "KMeans",
     "pca": "PCA",
     "knn": "KNN",
+    "randomcutforest": "RandomCutForest",
     "ipinsights": "IPInsights",
     "factorization-machines": "FactorizationMachines",
     "svm": "SVM",
-    "randomcutforest": "RandomCutForest",
     "tsne": "TSNE",
     "xgboost": "XGBoost",
 }

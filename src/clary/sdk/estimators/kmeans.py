@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
+from clary.algorithms.kmeans.model import KMeansModel
 from clary.sdk.rows import weights_of
 from clary.sdk.transformer import Transformer
 
@@ -24,6 +25,7 @@ class KMeans(ClusterMixin, Transformer, algorithm="kmeans"):  # type: ignore[mis
         inertia_: sum of the training rows' squared distances to it, each times its weight.
     """
 
+    model_: KMeansModel
     labels_: npt.NDArray[np.int32]
     inertia_: float
 
@@ -31,8 +33,7 @@ class KMeans(ClusterMixin, Transformer, algorithm="kmeans"):  # type: ignore[mis
     def cluster_centers_(self) -> Floats:
         """(k, width)."""
         check_is_fitted(self)
-        centers: Floats = self.model_.centers  # type: ignore[attr-defined]
-        return centers
+        return self.model_.centers
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Cluster the rows of X, of shape (rows, width); y is ignored.
@@ -61,8 +62,7 @@ class KMeans(ClusterMixin, Transformer, algorithm="kmeans"):  # type: ignore[mis
     def transform(self, X: Any) -> Floats:
         """Euclidean distance of each row to each center: (rows, k)."""
         check_is_fitted(self)
-        distances: Floats = self.model_.distances(self._rows(X))  # type: ignore[attr-defined]
-        return distances
+        return self.model_.distances(self._rows(X))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the sum of squared distances to the nearest center, as scikit-learn has it."""

@@ -26,6 +26,7 @@ class KNN(Supervised, algorithm="knn"):
 
     model_: KNNModel
 
+    # Without sample_weight, which neighbors do not have
     def fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
         """Keep a sample of rows X of shape (rows, width) and labels y of shape (rows,).
 

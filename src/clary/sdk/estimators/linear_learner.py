@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from clary.algorithms.linear_learner.model import LinearLearnerModel
 from clary.sdk.supervised import Supervised, Target
 
 Floats = npt.NDArray[np.float32]
@@ -27,28 +28,28 @@ def _has_hinge_loss(estimator: Any) -> bool:
 class LinearLearner(Supervised, algorithm="linear-learner"):
     """Linear classification and regression, many models at once."""
 
+    model_: LinearLearnerModel
     _count = "num_classes"
 
     @property
     def coef_(self) -> Floats:
         """Coefficients on the features' own scale: (width,) of regressors, or (outputs, width)."""
         check_is_fitted(self)
-        weights: Floats = self.model_.weights  # type: ignore[attr-defined]
+        weights = self.model_.weights
         return weights[0] if self._target() == "number" else weights
 
     @property
     def intercept_(self) -> Any:
         """One number of regressors, else (outputs,)."""
         check_is_fitted(self)
-        bias: Floats = self.model_.bias  # type: ignore[attr-defined]
+        bias = self.model_.bias
         return bias[0] if self._target() == "number" else bias
 
     @available_if(_has_hinge_loss)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> Floats:
         """How far each row's score lies above the threshold, of shape (rows,)."""
         score = np.asarray(self._outputs(X)["score"])
-        threshold = np.float32(self.model_.threshold)  # type: ignore[attr-defined]
-        return np.asarray(score - threshold)
+        return np.asarray(score - np.float32(self.model_.threshold))
 
     def _target(self) -> Target:
         return _PREDICTORS.get(str(self.predictor_type), "number")
@@ -73,7 +74,7 @@ class LinearLearner(Supervised, algorithm="linear-learner"):
         }
 
     def _class_count(self) -> int:
-        return max(2, len(self.model_.weights))  # type: ignore[attr-defined]
+        return max(2, len(self.model_.weights))
 
     def _numbered(self, labels: npt.NDArray[Any], *, fitting: bool) -> npt.NDArray[Any]:
         numbers = super()._numbered(labels, fitting=fitting)

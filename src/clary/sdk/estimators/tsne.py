@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from clary.algorithms.tsne.model import TSNEModel
 from clary.sdk.transformer import Transformer
 
 Floats = npt.NDArray[np.float32]
@@ -19,13 +20,14 @@ class TSNE(Transformer, algorithm="tsne"):
     It needs openTSNE to be fitted: `pip install 'clary[tsne]'`.
     """
 
+    model_: TSNEModel
+
     @property
     def embedding_(self) -> Floats:
         """(rows, num_components), the places of the training rows; of a loaded map, its own."""
         check_is_fitted(self)
-        everywhere: Floats | None = self.model_.everywhere  # type: ignore[attr-defined]
-        own: Floats = self.model_.places  # type: ignore[attr-defined]
-        return own if everywhere is None else everywhere
+        everywhere = self.model_.everywhere
+        return self.model_.places if everywhere is None else everywhere
 
     @property
     def kl_divergence_(self) -> float:

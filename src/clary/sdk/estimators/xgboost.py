@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from clary.algorithms.xgboost.model import XGBoostModel
 from clary.codecs.batch import Batch
 from clary.sdk.rows import labels_of
 from clary.sdk.supervised import Supervised, Target
 
 Floats = npt.NDArray[np.float32]
+
+_TARGETS: dict[str, Target] = {"binary": "binary", "multi": "multiclass"}
 
 
 def _has_trees(estimator: Any) -> bool:
@@ -23,6 +26,7 @@ def _has_trees(estimator: Any) -> bool:
 class XGBoost(Supervised, algorithm="xgboost"):
     """Gradient-boosted trees by the XGBoost library."""
 
+    model_: XGBoostModel
     _count = "num_class"
 
     def fit(
@@ -61,15 +65,14 @@ class XGBoost(Supervised, algorithm="xgboost"):
         check_is_fitted(self)
         if not _has_trees(self):
             raise AttributeError("feature_importances_: booster gblinear has coefficients instead")
-        model: Any = self.model_
+        model = self.model_
         known = model.importances()["gain"]
         names = model.boosters[0].feature_names or [f"f{i}" for i in range(model.width)]
         gains = np.array([known.get(name, 0) for name in names], dtype=np.float32)
         return np.asarray(gains / max(gains.sum(), np.finfo(np.float32).tiny))
 
     def _target(self) -> Target:
-        kind = str(self.objective).partition(":")[0]
-        return {"binary": "binary", "multi": "multiclass"}.get(kind, "number")  # type: ignore[return-value]
+        return _TARGETS.get(str(self.objective).partition(":")[0], "number")
 
     def _gives_chances(self) -> bool:
         return self.objective in {"binary:logistic", "multi:softprob"}

@@ -26,7 +26,7 @@ def kernel(function: F) -> F:
 def rough_kernel(function: F) -> F:
     """As `kernel`, but sums are added up in whatever order the processor is quickest in.
 
-    The last bits differ from machine to machine: for values that only say what to look at closely.
+    The last bits differ from one kind of processor to another, as BLAS's do.
     """
     loose = {"reassoc", "contract", "nsz"}
     compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=loose)(function)
