@@ -6,9 +6,7 @@ import shutil
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -18,32 +16,16 @@ from sklearn.datasets import load_digits
 
 import clary
 from clary.jobs import states
+from tests.server.training_jobs import (
+    K_MEANS,
+    LONG,
+    artifact,
+    name_of,
+    refused,
+    trained,
+    until_training,
+)
 from tests.servers import ROLE, Server, channel, finished, training_request
-
-K_MEANS = {"k": "10", "feature_dim": "64"}
-# Reads the data so often that it can be stopped in the middle
-LONG = {**K_MEANS, "epochs": "1000000"}
-
-
-def name_of(test: str) -> str:
-    return f"{test}-{uuid4().hex[:8]}"
-
-
-def trained(server: Server, image: str, hyperparameters: dict[str, str], **changed: Any) -> Any:
-    name = name_of(image)
-    client = server.client("sagemaker")
-    request = training_request(name, image, HyperParameters=hyperparameters, **changed)
-    client.create_training_job(**request)
-    return finished(client, name)
-
-
-def artifact(server: Server, job: dict[str, Any]) -> Path:
-    return server.root / "s3" / job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://")
-
-
-def refused(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
-    told = error.value.response["Error"]
-    return told["Code"], told["Message"]
 
 
 def test_a_job_completes_with_a_model_as_good_as_scikit_learns(server: Server) -> None:
@@ -333,80 +315,6 @@ def test_an_image_of_nobody_is_refused_with_the_known_ones(server: Server) -> No
     assert "kmeans" in message
 
 
-def test_a_list_comes_in_pages_without_gaps(server: Server) -> None:
-    client = server.client("sagemaker")
-    mark = uuid4().hex[:8]
-    for number in range(5):
-        name = f"page-{mark}-{number}"
-        client.create_training_job(**training_request(name, "kmeans", HyperParameters=K_MEANS))
-    pages = client.get_paginator("list_training_jobs").paginate(
-        NameContains=mark, SortBy="Name", SortOrder="Descending", PaginationConfig={"PageSize": 2}
-    )
-    sizes = [[job["TrainingJobName"] for job in page["TrainingJobSummaries"]] for page in pages]
-    assert [len(page) for page in sizes] == [2, 2, 1]
-    assert [name for page in sizes for name in page] == [
-        f"page-{mark}-{number}" for number in range(4, -1, -1)
-    ]
-    for number in range(5):
-        assert finished(client, f"page-{mark}-{number}")["TrainingJobStatus"] == "Completed"
-    with pytest.raises(ClientError, match="pagination token"):
-        client.list_training_jobs(NextToken="nonsense")
-
-
-def test_tags_are_added_listed_and_removed(server: Server) -> None:
-    client = server.client("sagemaker")
-    job = trained(server, "kmeans", K_MEANS, Tags=[{"Key": "team", "Value": "a"}])
-    arn = job["TrainingJobArn"]
-    client.add_tags(
-        ResourceArn=arn, Tags=[{"Key": "team", "Value": "b"}, {"Key": "x", "Value": ""}]
-    )
-    listed = {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
-    assert listed == {"team": "b", "x": ""}
-    client.delete_tags(ResourceArn=arn, TagKeys=["team", "never there"])
-    assert [tag["Key"] for tag in client.list_tags(ResourceArn=arn)["Tags"]] == ["x"]
-
-
-def test_search_finds_jobs_by_members_hyperparameters_metrics_and_tags(server: Server) -> None:
-    client, mark = server.client("sagemaker"), uuid4().hex[:8]
-    job = trained(server, "kmeans", {**K_MEANS, "k": "7"}, Tags=[{"Key": "mark", "Value": mark}])
-
-    def names(*filters: dict[str, str]) -> list[str]:
-        found = client.search(Resource="TrainingJob", SearchExpression={"Filters": list(filters)})
-        return [one["TrainingJob"]["TrainingJobName"] for one in found["Results"]]
-
-    marked = {"Name": "Tags.mark", "Operator": "Equals", "Value": mark}
-    passing = [
-        {"Name": "HyperParameters.k", "Operator": "Equals", "Value": "7"},
-        {"Name": "Metrics.train:msd", "Operator": "GreaterThan", "Value": "1"},
-        {"Name": "TrainingJobStatus", "Operator": "In", "Value": "Completed,Failed"},
-        {"Name": "AlgorithmSpecification.TrainingImage", "Operator": "Contains", "Value": "kmea"},
-        {"Name": "FailureReason", "Operator": "NotExists"},
-    ]
-    assert names(marked, *passing) == [job["TrainingJobName"]]
-    assert names(marked, {"Name": "HyperParameters.k", "Operator": "LessThan", "Value": "7"}) == []
-
-
-def test_models_and_endpoints_are_searched_too(server: Server) -> None:
-    client, name = server.client("sagemaker"), name_of("searched")
-    client.create_model(
-        ModelName=name,
-        ExecutionRoleArn=ROLE,
-        PrimaryContainer={
-            "Image": "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1",
-            "ModelDataUrl": "s3://data/nowhere/model.tar.gz",
-        },
-    )
-    named = {"Name": "Model.ModelName", "Operator": "Equals", "Value": name}
-    found = client.search(Resource="Model", SearchExpression={"Filters": [named]})["Results"]
-    assert [one["Model"]["Model"]["ModelName"] for one in found] == [name]
-    endpoint = {"Name": "EndpointName", "Operator": "Equals", "Value": name}
-    assert not client.search(Resource="Endpoint", SearchExpression={"Filters": [endpoint]})[
-        "Results"
-    ]
-    with pytest.raises(ClientError, match="Known: Endpoint, Model, TrainingJob"):
-        client.search(Resource="Experiment")
-
-
 def test_checkpoints_are_in_the_bucket(server: Server) -> None:
     shutil.copytree(server.bucket / "labelled", server.bucket / "xgb", dirs_exist_ok=True)
     job = trained(
@@ -423,14 +331,3 @@ def test_checkpoints_are_in_the_bucket(server: Server) -> None:
 def test_every_stage_can_only_go_where_the_table_says() -> None:
     known = set(states.TRAINING_MOVES)
     assert all(set(after) <= known for after in states.TRAINING_MOVES.values())
-
-
-def until_training(client: Any, name: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        job = client.describe_training_job(TrainingJobName=name)
-        if job["SecondaryStatus"] == "Training":
-            return
-        assert job["TrainingJobStatus"] == "InProgress", job
-        time.sleep(0.02)
-    raise AssertionError("it does not train")

@@ -1,30 +1,29 @@
-"""Transform jobs through boto3: outputs equal to predictions, faults, stops, restarts."""
+"""Transform jobs through boto3: outputs equal to predictions, and faults."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import os
-import re
-import shutil
-import signal
-import time
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from clary.runtime.negotiate import answer
-from clary.settings import Serving, serving
 from tests.server.endpoints import Account, Archive, container, trained
-from tests.servers import Server, served, start
-
-_SECONDS = 60
-LOG_GROUP = "/aws/sagemaker/TransformJobs"
+from tests.server.transforms import (
+    LOG_GROUP,
+    ended,
+    outputs,
+    predicted,
+    refused,
+    request,
+    source,
+    text,
+    transformed,
+    uri,
+)
+from tests.servers import Server
 
 
 @pytest.fixture(scope="module")
@@ -43,74 +42,6 @@ def folder(server: Server) -> Path:
     path = server.bucket / f"transform-{uuid4().hex[:8]}"
     (path / "in").mkdir(parents=True)
     return path
-
-
-def text(rows: Any) -> bytes:
-    out = io.BytesIO()
-    np.savetxt(out, rows, fmt="%g", delimiter=",")
-    return out.getvalue()
-
-
-def uri(path: Path) -> str:
-    return f"s3://data/{path.name}"
-
-
-def request(model: str, folder: Path, **changed: Any) -> dict[str, Any]:
-    """A CreateTransformJob of lines of CSV, from `in/` of the folder to its `out/`."""
-    return {
-        "TransformJobName": f"transform-{uuid4().hex[:8]}",
-        "ModelName": model,
-        "TransformInput": source(folder),
-        "TransformOutput": {"S3OutputPath": f"{uri(folder)}/out", "Accept": "text/csv"},
-        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        **changed,
-    }
-
-
-def source(folder: Path, **changed: Any) -> dict[str, Any]:
-    location = {"S3DataType": "S3Prefix", "S3Uri": f"{uri(folder)}/in"}
-    given = {"ContentType": "text/csv", "SplitType": "Line", **changed}
-    return {"DataSource": {"S3DataSource": location}, **given}
-
-
-def ended(account: Account, name: str) -> dict[str, Any]:
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
-        job: dict[str, Any] = account.sagemaker.describe_transform_job(TransformJobName=name)
-        if job["TransformJobStatus"] in {"Completed", "Failed", "Stopped"}:
-            return job
-        time.sleep(0.05)
-    raise AssertionError(f"{name} did not end: {job}")
-
-
-def transformed(account: Account, asked: dict[str, Any]) -> dict[str, Any]:
-    account.sagemaker.create_transform_job(**asked)
-    return ended(account, asked["TransformJobName"])
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    out = folder / "out"
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file()
-    }
-
-
-def batch_serving() -> Serving:
-    return Serving(**{**serving().__dict__, "batch": True})
-
-
-def predicted(archive: Archive, body: bytes, accept: str = "text/csv") -> bytes:
-    """What the model answers to all rows at once."""
-    return answer(archive.model, body, "text/csv", accept, batch_serving())[0]
-
-
-def refused(account: Account, asked: dict[str, Any]) -> tuple[str, str]:
-    with pytest.raises(ClientError) as error:
-        account.sagemaker.create_transform_job(**asked)
-    told = error.value.response["Error"]
-    return told["Code"], told["Message"]
 
 
 def test_outputs_are_what_predict_answers(
@@ -354,91 +285,3 @@ def test_unknown_and_ended_jobs_are_told(
     job = transformed(account, request(model, folder))
     with pytest.raises(ClientError, match="in status Completed"):
         account.sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
-
-
-def long_work(folder: Path, rows: Any, objects: int = 4) -> bytes:
-    """Objects of many rows, which are sent one by one; what one of them holds."""
-    body = text(rows[:400]) * 5
-    for number in range(objects):
-        (folder / "in" / f"{number}.csv").write_bytes(body)
-    return body
-
-
-def wait_for_output(folder: Path) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not outputs(folder):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_a_stopped_job_leaves_no_output(
-    account: Account, model: str, folder: Path, trees: Archive
-) -> None:
-    long_work(folder, trees.rows, objects=20)
-    asked = request(model, folder, BatchStrategy="SingleRecord")
-    account.sagemaker.create_transform_job(**asked)
-    wait_for_output(folder)
-    account.sagemaker.stop_transform_job(TransformJobName=asked["TransformJobName"])
-    job = ended(account, asked["TransformJobName"])
-    assert job["TransformJobStatus"] == "Stopped"
-    assert outputs(folder) == {}
-
-
-def transform_worker(server: Server, name: str) -> int:
-    """The process that works in a job's folder."""
-    folder = server.root / "jobs" / "transform-job" / name
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                opened = [one.readlink() for one in (entry / "fd").iterdir()]
-            except OSError:
-                continue
-            if any(path.parent.parent == folder and path.name == "lock" for path in opened):
-                return int(entry.name)
-    raise AssertionError(f"nobody works for {name}")
-
-
-def test_a_killed_worker_fails_its_job_with_the_reason(
-    account: Account, server: Server, model: str, folder: Path, trees: Archive
-) -> None:
-    long_work(folder, trees.rows, objects=20)
-    asked = request(model, folder, BatchStrategy="SingleRecord")
-    account.sagemaker.create_transform_job(**asked)
-    wait_for_output(folder)
-    os.kill(transform_worker(server, asked["TransformJobName"]), signal.SIGKILL)
-    job = ended(account, asked["TransformJobName"])
-    assert job["TransformJobStatus"] == "Failed"
-    assert "was ended by signal SIGKILL" in job["FailureReason"]
-    told = re.search(r"The outputs of (\d+) objects were written\.$", job["FailureReason"])
-    # One that was put there at the last moment may not be noted
-    assert told
-    assert len(outputs(folder)) - int(told[1]) in {0, 1}
-
-
-def test_a_job_goes_on_after_the_server_s_death(
-    tmp_path: Path, server: Server, trees: Archive
-) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(server.bucket / "models", root / "s3" / "data" / "models")
-    with served(root) as server:
-        account = Account(server, "restart")
-        model = account.model(container(trees))
-        folder = server.bucket / "restarted"
-        (folder / "in").mkdir(parents=True)
-        body = long_work(folder, trees.rows, objects=6)
-        asked = request(model, folder, BatchStrategy="SingleRecord")
-        account.sagemaker.create_transform_job(**asked)
-        wait_for_output(folder)
-        server.end(signal.SIGKILL)
-        before = {path: path.stat().st_mtime_ns for path in (folder / "out").iterdir()}
-    again = start(root)
-    try:
-        job = ended(Account(again, "restart"), asked["TransformJobName"])
-    finally:
-        again.end()
-    assert job["TransformJobStatus"] == "Completed"
-    expected = predicted(trees, body)
-    assert outputs(folder) == {f"{number}.csv.out": expected for number in range(6)}
-    # What was written before is not written again, but for one whose note was lost with the worker
-    rewritten = [path for path, time in before.items() if path.stat().st_mtime_ns != time]
-    assert len(rewritten) <= 1

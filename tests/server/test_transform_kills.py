@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.endpoints import Account, Archive, container
-from tests.server.test_transform_jobs import (
+from tests.server.transforms import (
     ended,
     long_work,
     outputs,
