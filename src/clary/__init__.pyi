@@ -366,7 +366,7 @@ class SVM(_SVM):
         probability: Answer probabilities, calibrated by five-fold cross-validation: six trainings in all. Used when predictor_type is a classifier.
         tol: Violation of the optimality conditions that ends the training; auto is 0.001, for kernel linear 0.0001.
         max_iter: Most iterations of the solver; auto is no limit, for kernel linear 1000.
-        normalize_data: Bring features to mean 0 and deviation 1; those of sparse rows to a largest value of 1. auto does for dense rows only.
+        normalize_data: Bring features to mean 0 and deviation 1; those of sparse rows to a largest value of 1. auto does for dense rows, and for sparse ones that are filled by more than half.
         loss: What linear machines minimize; auto is squared_hinge, for regressors epsilon_insensitive. Used when kernel is linear.
         penalty: Penalty of the coefficients; l1 sets many to 0. Used when kernel is linear.
         kernel_approximation: Replaces the kernel by num_components features; auto uses nystroem where classes have too many rows for the exact solver. Used when kernel is not linear.

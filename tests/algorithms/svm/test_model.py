@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.datasets import load_breast_cancer
 
 from clary.algorithms.svm.fit import fit
 from clary.algorithms.svm.model import SVMModel
@@ -91,6 +92,16 @@ def test_features_that_never_vary_change_nothing() -> None:
     apart = wide.decisions(Batch(beside)) - narrow.decisions(batch_of(BINARY))
     assert np.abs(apart).max() < 1e-6
     assert Scaling.of(beside).scale[-1] == 1
+
+
+def test_measurements_are_scaled_in_a_sparse_format_too() -> None:
+    rows, benign = load_breast_cancer(return_X_y=True)
+    train = Batch(csr_array(rows[:400].astype(np.float32)), benign[:400].astype(np.float32))
+    test = Batch(csr_array(rows[400:].astype(np.float32)))
+    told = trained(train, predictor_type=BINARY).predict(test)["predicted_label"]
+    plain = trained(train, predictor_type=BINARY, normalize_data=False).predict(test)
+    # Unscaled, the largest features hide all others
+    assert np.mean(told == benign[400:]) > 0.96 > np.mean(plain["predicted_label"] == benign[400:])
 
 
 def test_wide_text_stays_sparse() -> None:

@@ -30,11 +30,13 @@ from clary.algorithms.svm.model import SVMModel
 from clary.algorithms.svm.problem import Problem, Settings, Told, watched
 from clary.algorithms.svm.scaling import Scaling
 from clary.algorithms.svm.spec import losses_of
+from clary.codecs.batch import Features
 from clary.kit.parallel import one_thread_blas
 
 # Rows of a problem, of the two largest classes for classifiers, that libsvm still solves in minutes
 _MOST_ROWS = 20_000
 _COMPONENTS = 1000
+_FILLED = 0.5
 _MOST_ITERATIONS = 1000
 # Of machines on approximated kernels
 _SQUARED_LOSSES = {
@@ -78,7 +80,7 @@ def _settled(run: SVMRun, rows: TrainingRows) -> int:
     linear = params.kernel == "linear"
     settled: dict[str, object] = {}
     if params.normalize_data == "auto":
-        settled["normalize_data"] = isinstance(rows.features, np.ndarray)
+        settled["normalize_data"] = _is_filled(rows.features)
     if params.tol == "auto":
         settled["tol"] = 1e-4 if linear else 1e-3
     if params.max_iter == "auto" and linear:
@@ -92,6 +94,13 @@ def _settled(run: SVMRun, rows: TrainingRows) -> int:
             settled["num_classes"] = classes
     run.resolved(**settled)
     return classes
+
+
+def _is_filled(features: Features) -> bool:
+    """Whether rows are of measurements, also in a sparse format: words come few to a row."""
+    if isinstance(features, np.ndarray):
+        return True
+    return bool(features.nnz > _FILLED * features.shape[0] * features.shape[1])
 
 
 def _scaling(run: SVMRun, rows: TrainingRows) -> Scaling:

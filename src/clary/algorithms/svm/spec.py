@@ -98,7 +98,7 @@ class SVMHyperparameters(Hyperparameters):
     probability: bool = boolean("Answer probabilities, calibrated by five-fold cross-validation: six trainings in all.", default=False, when=_CLASSIFIER)
     tol: float | Auto = number("Violation of the optimality conditions that ends the training; auto is 0.001, for kernel linear 0.0001.", auto=True, min=0, exclusive_min=True)
     max_iter: int | Auto = integer("Most iterations of the solver; auto is no limit, for kernel linear 1000.", auto=True, min=1)
-    normalize_data: bool | Auto = boolean("Bring features to mean 0 and deviation 1; those of sparse rows to a largest value of 1. auto does for dense rows only.", auto=True)
+    normalize_data: bool | Auto = boolean("Bring features to mean 0 and deviation 1; those of sparse rows to a largest value of 1. auto does for dense rows, and for sparse ones that are filled by more than half.", auto=True)
     loss: LossName = choice("What linear machines minimize; auto is squared_hinge, for regressors epsilon_insensitive.", "auto", "hinge", "squared_hinge", "epsilon_insensitive", "squared_epsilon_insensitive", default="auto", when=_LINEAR)
     penalty: Literal["l1", "l2"] = choice("Penalty of the coefficients; l1 sets many to 0.", "l1", "l2", default="l2", when=_LINEAR)
     kernel_approximation: Approximation = choice("Replaces the kernel by num_components features; auto uses nystroem where classes have too many rows for the exact solver.", "auto", "none", "nystroem", "random_features", default="auto", when=_CURVED)
