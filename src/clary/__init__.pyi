@@ -192,7 +192,7 @@ class KNN(_KNN):
         dimension_reduction_target: Dimensions to reduce rows to, fewer than feature_dim. Used when dimension_reduction_type is set.
         dimension_reduction_type: Random projection: sign has entries of +1 and -1, fjlt is the fast Johnson-Lindenstrauss transform.
         faiss_index_ivf_nlists: Cells that the index divides the sample into; auto is the square root of its rows. Used when index_type is faiss.IVFFlat or faiss.IVFPQ.
-        faiss_index_pq_m: Parts that a row is coded in, each in one byte: 1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64 or 96. Used when index_type is faiss.IVFPQ.
+        faiss_index_pq_m: Parts that a row is coded in, each in one byte. Used when index_type is faiss.IVFPQ.
         index_metric: How near rows are to each other.
         index_type: Flat finds the nearest neighbors, IVFFlat and IVFPQ most of them and sooner.
         mini_batch_size: Rows read at a time. The model does not depend on it.

@@ -98,6 +98,7 @@ def _tries(one: Hyperparameter) -> Iterator[tuple[str, bool]]:
         yield from ((text, False) for text in ("nan", "1e999", "", _NO_WORD))
     if one.kind == "integer":
         yield from ((text, False) for text in ("10.5", "+10", "010", "1e1"))
+        yield from ((str(choice), True) for choice in one.choices)
     elif one.kind == "boolean":
         yield from ((text, True) for text in ("true", "False", "TRUE"))
         yield from ((text, False) for text in ("yes", "", "2"))
@@ -125,4 +126,5 @@ def _edges(one: Hyperparameter) -> Iterator[tuple[Any, bool]]:
             inside = edge - beyond * step
             yield edge, not exclusive
             yield edge + beyond * step * max(1, abs(edge) * 1e-3), False
-            yield from [(inside, True)] if one.min != one.max else []
+            if one.min != one.max:
+                yield inside, not one.choices or inside in one.choices

@@ -55,13 +55,13 @@ class Hyperparameter:
     def rule(self) -> str:
         """What a value must be, in words: `must be an integer of at least 1, or auto`."""
         noun = {"integer": "an integer", "float": "a number", "boolean": "true or false"}
-        if self.kind in noun:
+        if self.kind in {"integer", "categorical"} and self.choices:
+            text = f"one of {', '.join(str(choice) for choice in self.choices)}"
+        elif self.kind in noun:
             parts = [noun[self.kind]]
             if limits := self._limits():
                 parts.append(limits)
             text = " ".join(parts)
-        elif self.kind == "categorical":
-            text = f"one of {', '.join(str(choice) for choice in self.choices)}"
         elif self.is_map:
             text = f"JSON text of names with numbers {self._limits()}".rstrip()
         elif self.choices:
@@ -123,6 +123,8 @@ def _parse_integer(declared: Hyperparameter, value: Any) -> int:
         value = int(value)
     # numpy's integers have __index__ and are not int; booleans are int and not wanted
     if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(declared.rule())
+    if declared.choices and int(value) not in declared.choices:
         raise ValueError(declared.rule())
     return int(_limited(declared, int(value)))
 

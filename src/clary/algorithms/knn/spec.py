@@ -17,7 +17,7 @@ Reduction = Literal["sign", "fjlt"]
 Metric = Literal["L2", "INNER_PRODUCT", "COSINE"]
 IndexType = Literal["faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ"]
 
-PARTS = (1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96)
+_PARTS = (1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96)
 
 _REDUCED = "dimension_reduction_type is set"
 _IVF = "index_type is faiss.IVFFlat or faiss.IVFPQ"
@@ -42,12 +42,9 @@ def _metric_fits(kind: IndexType, metric: Metric) -> Fault | None:
     return None
 
 
-def _parts_fit(kind: IndexType, parts: int | None) -> Fault | None:
-    name, choices = "faiss_index_pq_m", ", ".join(map(str, PARTS))
+def _parts_given(kind: IndexType, parts: int | None) -> Fault | None:
     if kind == "faiss.IVFPQ" and parts is None:
-        return Fault(name, f"is required for index_type=faiss.IVFPQ: one of {choices}")
-    if parts is not None and parts not in PARTS:
-        return Fault(name, f"must be one of {choices}", parts)
+        return Fault("faiss_index_pq_m", f"is required for index_type=faiss.IVFPQ: one of {', '.join(map(str, _PARTS))}")
     return None
 
 
@@ -61,7 +58,7 @@ class KNNHyperparameters(Hyperparameters):
     dimension_reduction_target: int | None = integer("Dimensions to reduce rows to, fewer than feature_dim.", required="when dimension_reduction_type is given", min=1, when=_REDUCED)
     dimension_reduction_type: Reduction | None = choice("Random projection: sign has entries of +1 and -1, fjlt is the fast Johnson-Lindenstrauss transform.", "sign", "fjlt")
     faiss_index_ivf_nlists: int | Auto = integer("Cells that the index divides the sample into; auto is the square root of its rows.", auto=True, min=1, when=_IVF)
-    faiss_index_pq_m: int | None = integer("Parts that a row is coded in, each in one byte: 1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64 or 96.", min=1, max=96, required="when index_type is faiss.IVFPQ", when=_PQ)
+    faiss_index_pq_m: int | None = integer("Parts that a row is coded in, each in one byte.", choices=_PARTS, min=1, max=96, required="when index_type is faiss.IVFPQ", when=_PQ)
     index_metric: Metric = choice("How near rows are to each other.", "L2", "INNER_PRODUCT", "COSINE", default="L2")
     index_type: IndexType = choice("Flat finds the nearest neighbors, IVFFlat and IVFPQ most of them and sooner.", "faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ", default="faiss.Flat")
     mini_batch_size: int = integer("Rows read at a time. The model does not depend on it.", default=5000, min=1)
@@ -70,7 +67,7 @@ class KNNHyperparameters(Hyperparameters):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(("dimension_reduction_type", "dimension_reduction_target", "feature_dim"), _target_fits),
         Rule(("index_type", "index_metric"), _metric_fits),
-        Rule(("index_type", "faiss_index_pq_m"), _parts_fit),
+        Rule(("index_type", "faiss_index_pq_m"), _parts_given),
     )
     ignored: ClassVar[frozenset[str]] = frozenset({"epochs"})
 
