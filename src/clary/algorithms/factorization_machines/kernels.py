@@ -149,11 +149,7 @@ def learn(
     slopes = np.empty(1 + factors.shape[1], np.float32)
     for slot in range(first, last):
         if slot + _FEATURES_AHEAD < last:
-            soon = features[slot + _FEATURES_AHEAD]
-            prefetch(linear[soon])
-            prefetch(factors[soon])
-            prefetch(means[soon])
-            prefetch(variances[soon])
+            _ask_for(features[slot + _FEATURES_AHEAD], linear, factors, means, variances)
         column = features[slot]
         vector, own = factors[column], linear[column]
         slopes[0] = _gradient(slot, ends, rows, entries, errors, sums, vector, slopes[1:])
@@ -196,15 +192,22 @@ def follow(
     """The step of Adam alone, as `learn` takes it, against slopes of shape (features, 1 + k)."""
     for slot in range(first, last):
         if slot + _FEATURES_AHEAD < last:
-            soon = features[slot + _FEATURES_AHEAD]
-            prefetch(linear[soon])
-            prefetch(factors[soon])
-            prefetch(means[soon])
-            prefetch(variances[soon])
+            _ask_for(features[slot + _FEATURES_AHEAD], linear, factors, means, variances)
         column = features[slot]
         own = linear[column]
         adam(own[0:1], own[1:2], own[2:3], slopes[slot, 0:1], linear_step)
         adam(factors[column], means[column], variances[column], slopes[slot, 1:], factors_step)
+
+
+@kernel
+def _ask_for(
+    column: int, linear: Floats, factors: Floats, means: Floats, variances: Floats
+) -> None:
+    """What a step of a feature reads and writes."""
+    prefetch(linear[column])
+    prefetch(factors[column])
+    prefetch(means[column])
+    prefetch(variances[column])
 
 
 @kernel
